@@ -1,0 +1,20 @@
+# Finds one LibTorch, whole and unmixed, and gives the target cdc::torch. TorchConfig.cmake is not used: it wants a CUDA toolkit for a CUDA build (we
+# compile no CUDA), and with two LibTorches on a machine it links parts of both.
+if(CDC_TORCH)
+  set(_cdc_torch_include_hints ${CDC_TORCH}/include)
+  set(_cdc_torch_library_hints ${CDC_TORCH}/lib)
+  set(_cdc_torch_only NO_DEFAULT_PATH)
+endif()
+find_path(CDC_TORCH_INCLUDE torch/csrc/api/include/torch/version.h HINTS ${_cdc_torch_include_hints} ${_cdc_torch_only} NO_CACHE)
+foreach(_library torch torch_cpu c10)
+  find_library(CDC_TORCH_LIB_${_library} ${_library} HINTS ${_cdc_torch_library_hints} ${_cdc_torch_only} NO_CACHE)
+endforeach()
+if(NOT CDC_TORCH_INCLUDE OR NOT CDC_TORCH_LIB_torch OR NOT CDC_TORCH_LIB_torch_cpu OR NOT CDC_TORCH_LIB_c10)
+  message(FATAL_ERROR "LibTorch was not found${CDC_TORCH}. Install libtorch-dev, or name one: -DCDC_TORCH=DIR (a folder with include/ and lib/)")
+endif()
+add_library(cdc_torch INTERFACE IMPORTED GLOBAL)
+add_library(cdc::torch ALIAS cdc_torch)
+target_include_directories(cdc_torch SYSTEM INTERFACE ${CDC_TORCH_INCLUDE} ${CDC_TORCH_INCLUDE}/torch/csrc/api/include)
+target_link_libraries(cdc_torch INTERFACE ${CDC_TORCH_LIB_torch} ${CDC_TORCH_LIB_torch_cpu} ${CDC_TORCH_LIB_c10})
+# torch/version.h alone, for those who only have to know which LibTorch this is.
+set(CDC_TORCH_VERSION_INCLUDE ${CDC_TORCH_INCLUDE})

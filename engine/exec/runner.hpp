@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cdc/stage.hpp"
+#include "graph/plan.hpp"
+#include "plugin/registry.hpp"
+
+namespace cdc {
+
+/// Makes a session for a graph (torch/graph_session.hpp gives the real one).
+using SessionFactory = std::function<std::unique_ptr<GraphSession>(std::shared_ptr<const PlannedGraph> graph, const Registry& registry)>;
+
+/// Sees what happens, for the terminal. Called from any thread, one at a time.
+class CDC_API RunObserver {
+ public:
+  virtual ~RunObserver();
+  virtual void info(const std::string& stage, const std::string& text) = 0;
+  virtual void warn(const std::string& stage, const std::string& text) = 0;
+  virtual void stage_begins(const std::string& stage, const std::string& plugin, const std::string& why) = 0;
+  virtual void stage_cached(const std::string& stage, const std::string& plugin) = 0;
+  virtual void stage_ends(const std::string& stage, double seconds) = 0;
+  virtual void progress(const std::string& stage, const Progress& progress) = 0;
+};
+
+struct RunOptions {
+  std::filesystem::path cache = "cache";
+  std::filesystem::path runs = "runs";      ///< run directories: RUNS/NAME/TIME
+  std::filesystem::path run_directory;      ///< this one instead, where given
+  int threads = 0;                          ///< 0: all
+  std::string device = "cpu";
+  bool fresh = false;                       ///< nothing cached is taken, checkpoints are removed: starts over
+  SessionFactory sessions;
+  RunObserver* observer = nullptr;
+  const std::atomic<bool>* stop = nullptr;  ///< set by a signal handler
+  std::string command_line;                 ///< for the record
+  Value versions;                           ///< table, for the record: cdc, torch, compiler
+};
+
+/// A stage as `--dry-run` prints it.
+struct StageStatus {
+  std::string name, plugin, key;
+  bool cached = false, uncached_kind = false;  ///< uncached_kind: opened anew whenever needed (data sets)
+  std::string why;                             ///< "no result with this key", "parameter 'clusters' changed: 10 -> 20", "input 'features' runs", ...
+};
+CDC_API std::vector<StageStatus> stage_status(const Plan& plan, const Registry& registry, const RunOptions& options);
+
+struct RunResult {
+  std::filesystem::path directory;
+  Value summary;  ///< summary.json
+};
+
+/// Runs what has to run (oneTBB flow graph: independent stages at the same time; stages with a graph of nodes one at a time, since LibTorch owns the cores),
+/// and writes the run directory. cdc::Error naming the stage; Stopped.
+CDC_API RunResult run_pipeline(const Plan& plan, const Registry& registry, const RunOptions& options);
+
+}  // namespace cdc

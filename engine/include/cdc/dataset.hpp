@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cdc/export.hpp"
+#include "cdc/image.hpp"
+
+namespace cdc {
+
+/// An image data set, opened. Images are decoded when asked for.
+class CDC_API Dataset {
+ public:
+  virtual ~Dataset();
+  virtual std::int64_t size() const = 0;  ///< N
+  virtual int channels() const = 0;       ///< C of every image: 1 or 3
+  /// Height and width, {0, 0} where images differ.
+  virtual std::array<int, 2> image_size() const = 0;
+  /// Sample `i`, 0 <= i < size(). Thread-safe. cdc::Error naming the file where it cannot be decoded.
+  virtual Image image(std::int64_t i) const = 0;
+  /// [N] class of each sample, 0 .. classes - 1; empty where there are none. For scores only: no engine part trains on them.
+  virtual const std::vector<std::int32_t>& labels() const = 0;
+  /// Names of the classes; empty where there are no labels.
+  virtual const std::vector<std::string>& class_names() const = 0;
+  virtual std::string split() const = 0;  ///< "train", "test", "train+test", ...: goes into every number's protocol
+  /// Where sample i comes from, for messages and galleries: a path, or "FILE#INDEX".
+  virtual std::string sample_name(std::int64_t i) const = 0;
+};
+
+}  // namespace cdc

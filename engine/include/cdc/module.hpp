@@ -1,0 +1,37 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <memory>
+
+#include "cdc/node.hpp"
+
+namespace cdc {
+
+/// A node whose parameters live in a torch::nn::Module, made by make(). Its tensors are the module's, by their names there.
+class CDC_API ModuleNode : public Node {
+ public:
+  ~ModuleNode() override;
+  /// The module, made once; LibTorch's default generator is seeded for this node while it runs.
+  virtual std::shared_ptr<torch::nn::Module> make(const BuildContext& context) = 0;
+
+  void build(const BuildContext& context) override;
+  std::vector<NamedTensor> module_state() override;
+  void move_to(c10::Device device) override;
+  void train(bool on) override;
+
+ protected:
+  template <class M>
+  M& module() {
+    return static_cast<M&>(*module_);
+  }
+
+ private:
+  std::shared_ptr<torch::nn::Module> module_;
+};
+
+/// [V, B, ...] -> [V * B, ...] and back: modules see one batch of all views.
+CDC_API at::Tensor merge_views(const at::Tensor& x);
+CDC_API at::Tensor split_views(const at::Tensor& x, std::int64_t views);
+
+}  // namespace cdc

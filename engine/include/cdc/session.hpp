@@ -1,0 +1,81 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cdc/dataset.hpp"
+#include "cdc/node.hpp"
+
+namespace cdc {
+
+/// A model: the state of every node of a graph, by "node.tensor". On the CPU.
+class CDC_API Model {
+ public:
+  ~Model();
+  std::vector<NamedTensor> state;
+  Value protocol;  ///< table: split trained on, epochs, precision
+};
+
+struct SessionOptions {
+  std::shared_ptr<const Dataset> data;
+  std::string device = "cpu";
+  bool bfloat16 = false;    ///< autocast to bfloat16 in nodes that do not ask for full precision
+  int batches_in_flight = 2;
+  std::uint64_t seed = 0;
+};
+
+/// Where training stands, for nodes.
+struct Position {
+  bool training = false;
+  std::int64_t epoch = 0, step = 0, steps_per_epoch = 0, epochs = 0;
+};
+
+/// A stage's graph at work: builds the nodes, streams batches through them. For one thread at a time. Nodes' exceptions come out as cdc::Error
+/// naming node, plugin and batch.
+class CDC_API GraphSession {
+ public:
+  virtual ~GraphSession();
+
+  /// Makes every node for these data; sizes that the file left open are fixed by them. cdc::Error where they do not fit.
+  virtual void build(const SessionOptions& options) = 0;
+  /// The tensors of all nodes, shared with them, in the graph's order: "node.tensor". Assigning to them with copy_() restores a model.
+  virtual std::vector<NamedTensor> state() = 0;
+  /// A state tensor that may have another shape than the one built (a queue that has grown): replaces it by a copy.
+  virtual void load_state(const std::vector<NamedTensor>& saved, bool strict) = 0;
+
+  virtual void begin_training() = 0;
+  virtual void begin_epoch(std::int64_t epoch) = 0;
+
+  /// Starts rendering batches of `order` (the rest that does not fill a batch is left out while training), from batch `first`.
+  virtual void start(std::vector<std::int64_t> order, std::int64_t batch_size, bool training, std::int64_t epoch, std::int64_t first) = 0;
+  /// Waits for the next batch; false when there is none left.
+  virtual bool next() = 0;
+  /// Seconds that next() waited since start().
+  virtual double waited() const = 0;
+  /// The samples of the present batch, [B] int64.
+  virtual const at::Tensor& indices() const = 0;
+
+  /// Runs the present batch through all nodes.
+  virtual void forward(const Position& position) = 0;
+  /// What a port ("node" or "node.port", resolved at load) gave in the last forward().
+  virtual const at::Tensor& output(const std::string& node, const std::string& port) const = 0;
+  virtual void after_step() = 0;
+  /// Of the last forward(): the first node with an output that is not finite, as "node 'x' (plugin y), output z"; empty if there is none.
+  virtual std::string first_not_finite() const = 0;
+  /// Means of what nodes reported since the last call.
+  virtual std::vector<std::pair<std::string, double>> take_reports() = 0;
+
+  /// A port for every sample in order: [N, ...] float32, CPU, evaluation mode, plain view. `progress(done, total)` may throw cdc::Stopped.
+  virtual at::Tensor features(const std::string& node, const std::string& port, std::int64_t batch_size,
+                              const std::function<void(std::int64_t, std::int64_t)>& progress = {}) = 0;
+};
+
+/// A checkpoint or model on disk: named tensors and a header. Written whole or not at all; cdc::Error where it cannot be.
+CDC_API void save_tensors(const std::string& path, const std::string& kind, const Value& header, const std::vector<NamedTensor>& tensors);
+/// Reads one back, verified; false where there is no file. A damaged file is an Error that names it.
+CDC_API bool load_tensors(const std::string& path, const std::string& kind, Value& header, std::vector<NamedTensor>& tensors);
+
+}  // namespace cdc

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cdc/component.hpp"
+
+namespace cdc {
+
+/// All plugins that are known. Libraries stay loaded to the end of the process.
+class CDC_API Registry {
+ public:
+  Registry();
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  /// Loads one library. PluginError, with what to rebuild or remove, where it is no plugin library, was built for another ABI, a describe() throws,
+  /// or an id is already taken.
+  void load_library(const std::filesystem::path& library);
+  /// Every "*.so" of a folder, in order of name.
+  void load_folder(const std::filesystem::path& folder);
+  /// The folders of installed plugins (beside the running program: ../lib/cdc/plugins) and those of CDC_PLUGIN_PATH (separated by ':').
+  void load_default_folders();
+
+  const ComponentInfo* find(std::string_view id) const;   ///< nullptr where there is none
+  std::vector<const ComponentInfo*> all() const;          ///< in order of id
+
+  /// Makes a component and sets its parameters: a table of checked values, defaults where one is missing; a component parameter is a table with
+  /// "plugin". cdc::Error where a value does not fit (its caller has checked: see planner.hpp).
+  std::shared_ptr<Component> create(const ComponentInfo& info, const Value& parameters) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cdc
