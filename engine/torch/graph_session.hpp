@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "cdc/session.hpp"
 #include "graph/plan.hpp"
@@ -10,5 +11,11 @@ namespace cdc {
 
 /// The session behind StageContext::session(): see exec/runner.hpp.
 CDC_API std::unique_ptr<GraphSession> make_graph_session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry);
+
+/// The device as LibTorch calls it ("cpu", "cuda:0"); cdc::Error naming what there is where this LibTorch or machine has no such device.
+CDC_API std::string check_device(const std::string& device);
+
+/// "1.13.0": the LibTorch that runs.
+CDC_API std::string torch_version();
 
 }  // namespace cdc

@@ -90,7 +90,8 @@ struct ComponentInfo {
   std::vector<PortInfo> inputs, outputs;
   std::vector<SizeInfo> sizes;
   std::vector<StateInfo> states;
-  bool has_graph = false;        ///< stage: takes a graph of nodes, `[stage.NAME.graph.NODE]`, or another stage's by name, `graph = "NAME"`
+  bool has_graph = false;        ///< stage: takes a graph of nodes, `[stage.NAME.graph.NODE]`, or another stage's by name, `graph = "NAME"`;
+                                 ///< required unless one of its inputs of type Model is connected (then that model's graph serves)
   bool cached = true;            ///< stage: its outputs are kept in the cache
   bool seeded = true;            ///< stage: its result depends on the pipeline's seed, so that the seed is part of its key
   bool full_precision = false;   ///< node: gets float32 inputs and no autocast

@@ -24,6 +24,7 @@ struct SessionOptions {
   std::string device = "cpu";
   bool bfloat16 = false;    ///< autocast to bfloat16 in nodes that do not ask for full precision
   int batches_in_flight = 2;
+  int threads = 0;          ///< LibTorch's compute threads on the calling thread; its bits depend on them. 0: as they are
   std::uint64_t seed = 0;
 };
 
@@ -41,10 +42,12 @@ class CDC_API GraphSession {
 
   /// Makes every node for these data; sizes that the file left open are fixed by them. cdc::Error where they do not fit.
   virtual void build(const SessionOptions& options) = 0;
-  /// The tensors of all nodes, shared with them, in the graph's order: "node.tensor". Assigning to them with copy_() restores a model.
+  /// The tensors of all nodes, shared with them, in the graph's order: "node.tensor".
   virtual std::vector<NamedTensor> state() = 0;
-  /// A state tensor that may have another shape than the one built (a queue that has grown): replaces it by a copy.
-  virtual void load_state(const std::vector<NamedTensor>& saved, bool strict) = 0;
+  /// Copies tensors in by name; one stated by Schema::state may have another shape than built (a queue that has grown). `strict`: every name of either
+  /// side must have its partner, cdc::Error naming those that have none; otherwise those in common are taken (cdc::Error where there is none).
+  /// A tensor of another shape is always an error. Returns how many were taken.
+  virtual std::size_t load_state(const std::vector<NamedTensor>& saved, bool strict) = 0;
 
   virtual void begin_training() = 0;
   virtual void begin_epoch(std::int64_t epoch) = 0;
@@ -65,13 +68,21 @@ class CDC_API GraphSession {
   virtual void after_step() = 0;
   /// Of the last forward(): the first node with an output that is not finite, as "node 'x' (plugin y), output z"; empty if there is none.
   virtual std::string first_not_finite() const = 0;
-  /// Means of what nodes reported since the last call.
-  virtual std::vector<std::pair<std::string, double>> take_reports() = 0;
+  /// Means of what nodes reported (Step::report) since the last clear_reports(), as "NODE.name", in order of first report.
+  virtual std::vector<std::pair<std::string, double>> reports() = 0;
+  virtual void clear_reports() = 0;
+  /// The sums behind reports(), exactly: for a checkpoint in the middle of an epoch.
+  virtual Value report_state() = 0;
+  virtual void restore_reports(const Value& state) = 0;
 
   /// A port for every sample in order: [N, ...] float32, CPU, evaluation mode, plain view. `progress(done, total)` may throw cdc::Stopped.
   virtual at::Tensor features(const std::string& node, const std::string& port, std::int64_t batch_size,
                               const std::function<void(std::int64_t, std::int64_t)>& progress = {}) = 0;
 };
+
+/// "float32" or "bfloat16": "auto" takes bfloat16 where the device has it in hardware (CPUs: AVX512-BF16; GPUs: from compute capability 8).
+/// cdc::Error where `choice` is none of the three.
+CDC_API std::string resolve_precision(const std::string& choice, const std::string& device);
 
 /// A checkpoint or model on disk: named tensors and a header. Written whole or not at all; cdc::Error where it cannot be.
 CDC_API void save_tensors(const std::string& path, const std::string& kind, const Value& header, const std::vector<NamedTensor>& tensors);
