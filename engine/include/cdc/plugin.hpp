@@ -63,24 +63,24 @@ void describe_component(ComponentInfo& info) {
 }  // namespace cdc
 
 // The entries of a library are the pointers in its section cdc_entries: the linker gathers them, no code runs at load. The two exported
-// functions are weak, so that a library may be made of any number of files.
+// functions are inline: they are there exactly where a CDC_PLUGIN refers to them, once a library of any number of files.
 extern "C" {
 extern const cdc::PluginEntry* const __start_cdc_entries[] __attribute__((visibility("hidden")));
 extern const cdc::PluginEntry* const __stop_cdc_entries[] __attribute__((visibility("hidden")));
+__attribute__((visibility("default"))) inline const cdc::PluginEntry* const* cdc_plugin_entries_begin() { return __start_cdc_entries; }
+__attribute__((visibility("default"))) inline const cdc::PluginEntry* const* cdc_plugin_entries_end() { return __stop_cdc_entries; }
 }
 
 #define CDC_PLUGIN_JOIN_(a, b) a##b
 #define CDC_PLUGIN_NAME_(a, b) CDC_PLUGIN_JOIN_(a, b)
 
-/// Makes `Class` known as plugin `id` ("family.name"). Once a class, at namespace scope.
-#define CDC_PLUGIN(Class, plugin_id)                                                                                                     \
-  extern "C" {                                                                                                                           \
-  __attribute__((visibility("default"), weak, used)) const cdc::PluginEntry* const* cdc_plugin_entries_begin() { return __start_cdc_entries; } \
-  __attribute__((visibility("default"), weak, used)) const cdc::PluginEntry* const* cdc_plugin_entries_end() { return __stop_cdc_entries; }    \
-  }                                                                                                                                      \
-  namespace {                                                                                                                            \
-  __attribute__((section(".cdc_abi"), used)) const cdc::AbiTag CDC_PLUGIN_NAME_(cdc_abi_, __LINE__) = cdc::kThisAbi;                      \
-  const cdc::PluginEntry CDC_PLUGIN_NAME_(cdc_entry_, __LINE__){plugin_id, &cdc::detail::describe_component<Class>};                      \
-  __attribute__((section("cdc_entries"), used)) const cdc::PluginEntry* const CDC_PLUGIN_NAME_(cdc_entry_pointer_, __LINE__) =            \
-      &CDC_PLUGIN_NAME_(cdc_entry_, __LINE__);                                                                                           \
+/// Makes `Class` known as plugin `id` ("family.name"). Once a class, at namespace scope; a file may have several.
+#define CDC_PLUGIN(Class, plugin_id)                                                                                            \
+  namespace {                                                                                                                   \
+  __attribute__((section(".cdc_abi"), used)) const cdc::AbiTag CDC_PLUGIN_NAME_(cdc_abi_, __LINE__) = cdc::kThisAbi;             \
+  const cdc::PluginEntry CDC_PLUGIN_NAME_(cdc_entry_, __LINE__){plugin_id, &cdc::detail::describe_component<Class>};             \
+  __attribute__((section("cdc_entries"), used)) const cdc::PluginEntry* const CDC_PLUGIN_NAME_(cdc_entry_pointer_, __LINE__) =   \
+      &CDC_PLUGIN_NAME_(cdc_entry_, __LINE__);                                                                                  \
+  __attribute__((used)) const cdc::PluginEntry* const* (*const CDC_PLUGIN_NAME_(cdc_begin_, __LINE__))() = &cdc_plugin_entries_begin; \
+  __attribute__((used)) const cdc::PluginEntry* const* (*const CDC_PLUGIN_NAME_(cdc_end_, __LINE__))() = &cdc_plugin_entries_end;     \
   }

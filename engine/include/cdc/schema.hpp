@@ -12,6 +12,9 @@ namespace cdc {
 
 namespace detail {
 
+/// cdc::Error where the value does not fit an int.
+CDC_API int to_int(std::int64_t value);
+
 template <class M>
 struct ParameterTraits;
 template <>
@@ -27,7 +30,7 @@ struct ParameterTraits<std::int64_t> {
 template <>
 struct ParameterTraits<int> {
   static constexpr ParameterType kType = ParameterType::integer;
-  static int get(const Value& v) { return static_cast<int>(v.as_integer()); }
+  static int get(const Value& v) { return to_int(v.as_integer()); }
 };
 template <>
 struct ParameterTraits<double> {
