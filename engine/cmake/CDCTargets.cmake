@@ -1,3 +1,8 @@
+# What tests run with. Passive waiting: tests run side by side, and threads that spin would take the others' cores. LibTorch's libraries are not instrumented, so
+# that a std::vector which crosses into them looks overrun to the address sanitizer.
+set(CDC_TEST_ENVIRONMENT OMP_WAIT_POLICY=passive ASAN_OPTIONS=detect_container_overflow=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+                         TSAN_OPTIONS=ignore_noninstrumented_modules=1)
+
 # What every target of this project shares.
 function(cdc_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
@@ -9,6 +14,9 @@ function(cdc_compile_options target)
   endif()
   if(CDC_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${CDC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    if(CDC_SANITIZE MATCHES "undefined")
+      target_compile_options(${target} PRIVATE -fno-sanitize=vptr)  # false alarms in oneTBB's flow graph headers
+    endif()
     target_link_options(${target} PRIVATE -fsanitize=${CDC_SANITIZE})
   endif()
 endfunction()
@@ -32,7 +40,7 @@ function(cdc_test_program name)
     return()
   endif()
   add_executable(${name} ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} fmt::fmt TBB::tbb GTest::gtest_main)
   cdc_compile_options(${name})
   foreach(source ${arg_SOURCES})
     get_filename_component(stem ${source} NAME_WE)
@@ -52,26 +60,28 @@ function(cdc_test_program name)
     get_filename_component(folder ${folder} NAME)
     set(test ${folder}/${stem})
     add_test(NAME ${test} COMMAND ${name} --gtest_filter=${filter} --gtest_brief=0)
-    set_tests_properties(${test} PROPERTIES TIMEOUT 600 LABELS "${arg_LABELS}" ENVIRONMENT "OMP_WAIT_POLICY=passive;${arg_ENVIRONMENT}")
+    set_tests_properties(${test} PROPERTIES TIMEOUT 600 LABELS "${arg_LABELS}" ENVIRONMENT "${CDC_TEST_ENVIRONMENT};${arg_ENVIRONMENT}")
   endforeach()
 endfunction()
 
-# cdc_plugin_family(NAME [TORCH]): every .cpp of plugins/NAME but the tests, as one shared object that the loader finds. With TORCH its nodes may use LibTorch.
+# cdc_plugin_family(NAME [TORCH] [LIBRARIES ...]): every .cpp of plugins/NAME but the tests, as one shared object that the loader finds. With TORCH its nodes
+# may use LibTorch; without tensors (CDC_TENSORS=OFF) those families are left out.
 function(cdc_plugin_family family)
   cmake_parse_arguments(arg "TORCH" "" "LIBRARIES" ${ARGN})
   cdc_sources(sources ${family})
-  if(NOT sources)
+  if(NOT sources OR (arg_TORCH AND NOT CDC_TENSORS))
     return()
   endif()
   set(target cdc_plugin_${family})
   add_library(${target} MODULE ${sources})
   set_target_properties(${target} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/cdc/plugins
                                              INSTALL_RPATH "$ORIGIN/../..")
-  target_link_libraries(${target} PRIVATE cdc_core ${arg_LIBRARIES})
+  target_link_libraries(${target} PRIVATE cdc_core fmt::fmt TBB::tbb ${arg_LIBRARIES})
   if(arg_TORCH)
     target_link_libraries(${target} PRIVATE cdc_engine)
   endif()
   target_link_options(${target} PRIVATE -Wl,-z,nodelete)
   cdc_compile_options(${target})
+  install(TARGETS ${target} LIBRARY DESTINATION lib/cdc/plugins)
   set_property(GLOBAL APPEND PROPERTY CDC_PLUGIN_TARGETS ${target})
 endfunction()
