@@ -6,7 +6,11 @@
 #include "cdc/component.hpp"
 #include "cdc/schema.hpp"
 
-#if __has_include(<torch/version.h>)
+#if defined(CDC_WITHOUT_TORCH)  // an engine of the torch-free parts alone
+#define TORCH_VERSION_MAJOR 0
+#define TORCH_VERSION_MINOR 0
+#define TORCH_VERSION_PATCH 0
+#elif __has_include(<torch/version.h>)
 #include <torch/version.h>
 #else
 #include <torch/csrc/api/include/torch/version.h>
