@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cdc/artifact.hpp"
@@ -65,6 +66,8 @@ class CDC_API StageContext {
   /// Where this stage keeps its checkpoint (save_tensors() and load_tensors() of session.hpp). A file there was left by an earlier start of
   /// the same work: go on from it. Removed when the stage has ended well.
   virtual std::filesystem::path checkpoint_path() const = 0;
+  /// What a parameter of type port names (Schema::port): node and output of the graph, as resolved when the file was loaded; empty where it is not set.
+  virtual std::pair<std::string, std::string> port(std::string_view parameter) const = 0;
   /// The graph of this stage, or of the model at `model_input`, ready to be built. See session.hpp.
   virtual std::unique_ptr<GraphSession> session(std::string_view model_input = {}) = 0;
 

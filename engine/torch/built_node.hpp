@@ -1,0 +1,65 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/isfinite.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cdc/augment.hpp"
+#include "cdc/error.hpp"
+#include "cdc/node.hpp"
+#include "graph/plan.hpp"
+
+namespace cdc {
+
+/// What one output port of one node holds for the present batch.
+struct Slot {
+  at::Tensor value;
+  at::Tensor float32;  ///< of a value in lower precision, made once for all the nodes that ask for full precision
+};
+
+/// A node of a session: the component, and where its ports lie among the slots.
+struct BuiltNode {
+  const PlannedNode* plan = nullptr;
+  std::shared_ptr<Component> component;
+  Node* node = nullptr;        ///< one of these two
+  Augment* augment = nullptr;
+  Node* followed = nullptr;
+  std::uint64_t seed = 0;
+  std::vector<std::pair<std::string, std::vector<std::size_t>>> inputs;  ///< port -> slots
+  std::vector<std::pair<std::string, std::size_t>> outputs;              ///< port -> slot
+  std::vector<bool> needs;                                               ///< [nodes] that it depends on, itself included
+  std::array<int, 2> size{};                                             ///< of an augment node: height and width
+
+  std::string label() const { return fmt::format("node '{}' ({})", plan->name, plan->info->id); }
+};
+
+/// Runs a piece of a plugin; whatever it throws comes out as an Error of ours that names node, plugin, place in the file and what was being done.
+/// An exception object of a plugin's own type never leaves this frame.
+template <class F>
+void at_node(const BuiltNode& n, const std::string& doing, F&& f) {
+  const auto say = [&](const std::string& what) {
+    const std::string where = n.plan->where.file.empty() ? "" : n.plan->where.text() + ": ";
+    return Error(fmt::format("{}{}, {}: {}", where, n.label(), doing, what));
+  };
+  std::string what;
+  try {
+    f();
+    return;
+  } catch (const Stopped&) {
+    throw;
+  } catch (const c10::Error& e) {
+    what = e.what_without_backtrace();
+  } catch (const std::exception& e) {
+    what = e.what();
+  } catch (...) {
+    what = "an exception of unknown type was thrown";
+  }
+  throw say(what);
+}
+
+}  // namespace cdc

@@ -1,0 +1,528 @@
+#include "torch/graph_session.hpp"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <set>
+
+#include "cdc/random.hpp"
+#include "data/batch_pipeline.hpp"
+#include "graph/planner.hpp"
+#include "torch/autocast.hpp"
+#include "torch/built_node.hpp"
+
+namespace cdc {
+namespace {
+
+/// A node's own stream of random numbers: of the session's seed and the node's name, so that adding a node changes no other node's weights.
+std::uint64_t seed_of(std::uint64_t seed, const std::string& name) {
+  std::uint64_t h = 0xcbf29ce484222325u;  // FNV-1a
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return Random(seed, h).next64();
+}
+
+class Session final : public GraphSession {
+ public:
+  Session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry);
+
+  void build(const SessionOptions& options) override;
+  std::vector<NamedTensor> state() override;
+  std::size_t load_state(const std::vector<NamedTensor>& saved, bool strict) override;
+  void begin_training() override;
+  void begin_epoch(std::int64_t epoch) override;
+  void start(std::vector<std::int64_t> order, std::int64_t batch_size, bool training, std::int64_t epoch, std::int64_t first) override;
+  bool next() override;
+  double waited() const override { return pipeline_ ? pipeline_->seconds_waited() : 0; }
+  const at::Tensor& indices() const override { return indices_; }
+  void forward(const Position& position) override;
+  const at::Tensor& output(const std::string& node, const std::string& port) const override { return slots_[slot_of(node, port)].value; }
+  void after_step() override;
+  std::string first_not_finite() const override;
+  std::vector<std::pair<std::string, double>> reports() override;
+  void clear_reports() override;
+  Value report_state() override;
+  void restore_reports(const Value& state) override;
+  at::Tensor features(const std::string& node, const std::string& port, std::int64_t batch_size,
+                      const std::function<void(std::int64_t, std::int64_t)>& progress) override {
+    return features_of_slot(slot_of(node, port), batch_size, progress);
+  }
+
+ private:
+  class NodeStep;
+  class NodeWholeSet;
+  struct Report {
+    std::string name;
+    double sum = 0;
+    std::int64_t count = 0;
+    std::vector<at::Tensor> pending;  ///< on a GPU: read when asked for, so that a step does not wait for the device
+  };
+
+  std::size_t slot_of(const std::string& node, const std::string& port) const;
+  std::size_t node_of_slot(std::size_t slot) const;
+  void set_training(bool on);
+  void take_batch(const RenderedBatch& batch, const std::vector<std::size_t>& augments, bool training);
+  void run_nodes(const std::vector<bool>* mask);
+  at::Tensor features_of_slot(std::size_t slot, std::int64_t batch_size, const std::function<void(std::int64_t, std::int64_t)>& progress);
+  template <class F>
+  void at_moment(std::int64_t epoch, const char* moment, F&& f);
+  void report(const BuiltNode& n, const char* name, const at::Tensor& value);
+  void read_pending();
+  std::string doing() const;
+
+  std::shared_ptr<const PlannedGraph> graph_;
+  std::vector<BuiltNode> nodes_;
+  std::vector<Slot> slots_;
+  SessionOptions options_;
+  bool built_ = false, training_ = false;
+  std::unique_ptr<BatchPipeline> pipeline_;
+  std::vector<std::size_t> all_augments_;
+  at::Tensor indices_;
+  std::int64_t batch_number_ = 0;
+  Position position_;
+  std::vector<Report> reports_;
+};
+
+/// The present batch as one node sees it.
+class Session::NodeStep final : public Step {
+ public:
+  NodeStep(Session& session, BuiltNode& node) : session_(session), node_(node) {}
+  bool training() const override { return session_.position_.training; }
+  std::int64_t epoch() const override { return session_.position_.epoch; }
+  std::int64_t step() const override { return session_.position_.step; }
+  std::int64_t steps_per_epoch() const override { return session_.position_.steps_per_epoch; }
+  std::int64_t epochs() const override { return session_.position_.epochs; }
+  const at::Tensor& indices() const override { return session_.indices_; }
+  at::Generator generator() override {
+    // Evaluation has streams of its own: a pass over the whole set must not depend on when it is made.
+    const auto step = static_cast<std::uint64_t>(training() ? session_.position_.step : -1 - session_.batch_number_);
+    return at::make_generator<at::CPUGeneratorImpl>(Random(node_.seed, step).next64());
+  }
+  void report(const char* name, const at::Tensor& value) override {
+    if (training()) session_.report(node_, name, value);
+  }
+
+ protected:
+  const at::Tensor& input(std::string_view port, std::size_t i) const override {
+    for (const auto& [name, slots] : node_.inputs) {
+      if (name != port) continue;
+      if (i >= slots.size()) break;
+      Slot& slot = session_.slots_[slots[i]];
+      if (!slot.value.defined()) {
+        const BuiltNode& source = session_.nodes_[session_.node_of_slot(slots[i])];
+        throw Error(fmt::format("its input '{}' was not given by {}", port, source.label()));
+      }
+      if (!node_.plan->info->full_precision || !slot.value.is_floating_point() || slot.value.scalar_type() == at::kFloat) return slot.value;
+      if (!slot.float32.defined()) slot.float32 = slot.value.to(at::kFloat);
+      return slot.float32;
+    }
+    throw Error(fmt::format("it asked for connection {} of its input '{}', which is not connected", i, port));
+  }
+  std::size_t connections(std::string_view port) const override {
+    for (const auto& [name, slots] : node_.inputs)
+      if (name == port) return slots.size();
+    return 0;
+  }
+  void output(std::string_view port, at::Tensor value) override {
+    for (const auto& [name, slot] : node_.outputs) {
+      if (name != port) continue;
+      session_.slots_[slot] = {std::move(value), {}};
+      return;
+    }
+    throw Error(fmt::format("it gave an output '{}' that it does not declare", port));
+  }
+
+ private:
+  Session& session_;
+  BuiltNode& node_;
+};
+
+/// The whole set as one node sees it; features are computed once a moment.
+class Session::NodeWholeSet final : public WholeSet {
+ public:
+  NodeWholeSet(Session& session, const BuiltNode& node, std::int64_t epoch, std::map<std::size_t, at::Tensor>& computed)
+      : session_(session), node_(node), epoch_(epoch), computed_(computed) {}
+  std::int64_t size() const override { return session_.options_.data->size(); }
+  std::int64_t epoch() const override { return epoch_; }
+  std::uint64_t seed() const override { return Random(node_.seed, static_cast<std::uint64_t>(epoch_), 1).next64(); }
+
+ protected:
+  at::Tensor features_of(std::string_view port) override {
+    for (const auto& [name, slots] : node_.inputs) {
+      if (name != port || slots.empty()) continue;
+      at::Tensor& known = computed_[slots[0]];
+      if (!known.defined()) known = session_.features_of_slot(slots[0], session_.options_.evaluation_batch_size, {});
+      return known;
+    }
+    throw Error(fmt::format("it asked for features of its input '{}', which is not connected", port));
+  }
+
+ private:
+  Session& session_;
+  const BuiltNode& node_;
+  std::int64_t epoch_;
+  std::map<std::size_t, at::Tensor>& computed_;
+};
+
+Session::Session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry) : graph_(std::move(graph)) {
+  std::map<std::pair<std::size_t, std::string>, std::size_t> where;
+  for (std::size_t i = 0; i < graph_->nodes.size(); ++i) {
+    const PlannedNode& plan = graph_->nodes[i];
+    BuiltNode n;
+    n.plan = &plan;
+    n.component = registry.create(*plan.info, plan.parameters);
+    n.node = dynamic_cast<Node*>(n.component.get());
+    n.augment = dynamic_cast<Augment*>(n.component.get());
+    if (n.node == nullptr && n.augment == nullptr) throw Error(fmt::format("{} is neither a cdc::Node nor a cdc::Augment: rebuild its plugin", n.label()));
+    n.needs.assign(graph_->nodes.size(), false);
+    n.needs[i] = true;
+    for (const Connection& c : plan.inputs) {
+      auto& [port, slots] = n.inputs.emplace_back(c.port, std::vector<std::size_t>{});
+      for (const Source& s : c.sources) {
+        slots.push_back(where.at({s.index, s.port}));
+        for (std::size_t k = 0; k < i; ++k) n.needs[k] = n.needs[k] || nodes_[s.index].needs[k];
+      }
+    }
+    for (const PortInfo& p : plan.info->outputs) {
+      where[{i, p.name}] = slots_.size();
+      n.outputs.emplace_back(p.name, slots_.size());
+      slots_.emplace_back();
+    }
+    if (n.augment != nullptr) all_augments_.push_back(i);
+    nodes_.push_back(std::move(n));
+  }
+  for (BuiltNode& n : nodes_)
+    if (n.node != nullptr && !n.node->follow().empty()) n.followed = nodes_[graph_->node(n.node->follow())].node;
+}
+
+std::size_t Session::slot_of(const std::string& node, const std::string& port) const {
+  const BuiltNode& n = nodes_[graph_->node(node)];
+  for (const auto& [name, slot] : n.outputs)
+    if (name == port) return slot;
+  throw Error(fmt::format("{} has no output '{}'", n.label(), port));
+}
+
+std::size_t Session::node_of_slot(std::size_t slot) const {
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    for (const auto& output : nodes_[i].outputs)
+      if (output.second == slot) return i;
+  throw Error("no such slot");
+}
+
+void Session::build(const SessionOptions& options) {
+  if (built_) throw Error("a session is built once");
+  built_ = true;
+  options_ = options;
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  const std::array<int, 2> image = options.data->image_size();
+  std::vector<std::pair<std::string, std::int64_t>> known;
+  for (const std::size_t i : all_augments_) {
+    BuiltNode& n = nodes_[i];
+    n.seed = seed_of(options.seed, n.plan->name);
+    at_node(n, "making it", [&] { n.size = n.augment->output_size(image[0], image[1]); });
+    if (n.size[0] <= 0 || n.size[1] <= 0)
+      at_node(n, "making it", [] { throw Error("the images of this data set differ in size; set the node's parameter 'size'"); });
+    known.emplace_back(n.plan->name + ".V", n.augment->views());
+    known.emplace_back(n.plan->name + ".C", options.data->channels());
+    known.emplace_back(n.plan->name + ".H", n.size[0]);
+    known.emplace_back(n.plan->name + ".W", n.size[1]);
+  }
+  const auto sizes = resolve_sizes(*graph_, known);
+  const c10::Device device(options.device);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    BuiltNode& n = nodes_[i];
+    if (n.node == nullptr) continue;
+    n.seed = seed_of(options.seed, n.plan->name);
+    at_node(n, "making it", [&] {
+      at::manual_seed(n.seed);
+      n.node->build({sizes[i], n.plan->name, n.seed});
+      if (!device.is_cpu()) n.node->move_to(device);
+      for (const StateInfo& s : n.plan->info->states) {
+        at::Tensor& tensor = s.tensor(*n.component);
+        if (!tensor.defined()) throw Error(fmt::format("its build() left the state '{}' without a tensor", s.name));
+        tensor = tensor.detach().to(device).requires_grad_(s.trainable);
+      }
+    });
+  }
+}
+
+std::vector<NamedTensor> Session::state() {
+  std::vector<NamedTensor> all;
+  for (BuiltNode& n : nodes_) {
+    if (n.node == nullptr) continue;
+    for (const StateInfo& s : n.plan->info->states)
+      all.push_back({n.plan->name + "." + s.name, s.tensor(*n.component), s.trainable, s.tensor(*n.component).dim() > 1});
+    for (NamedTensor& t : n.node->module_state()) {
+      t.name = n.plan->name + "." + t.name;
+      all.push_back(std::move(t));
+    }
+  }
+  return all;
+}
+
+std::size_t Session::load_state(const std::vector<NamedTensor>& saved, bool strict) {
+  const at::NoGradGuard no_gradient;
+  std::map<std::string, const at::Tensor*> theirs;
+  for (const NamedTensor& t : saved) theirs[t.name] = &t.tensor;
+  std::set<std::string> resizable;
+  for (BuiltNode& n : nodes_)
+    if (n.node != nullptr)
+      for (const StateInfo& s : n.plan->info->states) {
+        const std::string name = n.plan->name + "." + s.name;
+        if (s.trainable) continue;
+        resizable.insert(name);
+        const auto found = theirs.find(name);
+        if (found == theirs.end()) continue;
+        at::Tensor& ours = s.tensor(*n.component);
+        if (ours.sizes() != found->second->sizes()) ours = ours.new_empty(found->second->sizes(), found->second->scalar_type());
+      }
+  std::vector<std::string> missing, wrong;
+  std::size_t taken = 0;
+  for (NamedTensor& ours : state()) {
+    const auto found = theirs.find(ours.name);
+    if (found == theirs.end()) {
+      missing.push_back(ours.name);
+      continue;
+    }
+    if (ours.tensor.sizes() == found->second->sizes()) {
+      ours.tensor.copy_(*found->second);
+      ++taken;
+    } else {
+      const auto text = [](c10::IntArrayRef s) { return fmt::format("[{}]", fmt::join(s.begin(), s.end(), ", ")); };
+      wrong.push_back(fmt::format("{} is {} here, {} there", ours.name, text(ours.tensor.sizes()), text(found->second->sizes())));
+    }
+    theirs.erase(found);
+  }
+  const auto list = [](const std::vector<std::string>& names) {
+    std::vector<std::string> first(names.begin(), names.begin() + std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(names.size())));
+    return fmt::format("{}{}", fmt::join(first, ", "), names.size() > 8 ? fmt::format(" and {} more", names.size() - 8) : "");
+  };
+  if (!wrong.empty()) throw Error("the weights do not fit this graph: " + list(wrong));
+  std::vector<std::string> unexpected;
+  for (const auto& entry : theirs) unexpected.push_back(entry.first);
+  if (strict && (!missing.empty() || !unexpected.empty()))
+    throw Error(fmt::format("the weights are not this graph's: missing {}; unexpected {}", missing.empty() ? "none" : list(missing),
+                            unexpected.empty() ? "none" : list(unexpected)));
+  if (taken == 0 && !saved.empty())
+    throw Error(fmt::format("none of the weights has a name that this graph knows; they are called {}; here: {}", list(unexpected), list(missing)));
+  return taken;
+}
+
+void Session::set_training(bool on) {
+  for (BuiltNode& n : nodes_)
+    if (n.node != nullptr) n.node->train(on);
+}
+
+std::string Session::doing() const {
+  if (!position_.training) return fmt::format("batch {} of a pass over the whole set", batch_number_ + 1);
+  return fmt::format("epoch {}, batch {}", position_.epoch + 1, batch_number_ + 1);
+}
+
+void Session::start(std::vector<std::int64_t> order, std::int64_t batch_size, bool training, std::int64_t epoch, std::int64_t first) {
+  training_ = training;
+  set_training(training);
+  BatchRequest request;
+  request.data = options_.data;
+  for (const std::size_t i : all_augments_) {
+    request.augments.push_back(nodes_[i].augment);
+    request.sizes.push_back(nodes_[i].size);
+  }
+  request.order = std::move(order);
+  request.batch_size = batch_size;
+  request.training = training;
+  request.seed = options_.seed;
+  request.epoch = epoch;
+  request.first_batch = first;
+  request.batches_in_flight = options_.batches_in_flight;
+  pipeline_.reset();  // its work ends before the next one's begins
+  pipeline_ = std::make_unique<BatchPipeline>(std::move(request));
+}
+
+bool Session::next() {
+  for (Slot& s : slots_) s = {};  // frees the last step's activations before this one's are made
+  RenderedBatch batch;
+  if (!pipeline_ || !pipeline_->next(batch)) return false;
+  take_batch(batch, all_augments_, training_);
+  return true;
+}
+
+void Session::take_batch(const RenderedBatch& batch, const std::vector<std::size_t>& augments, bool training) {
+  batch_number_ = batch.number;
+  const auto samples = static_cast<std::int64_t>(batch.samples.size());
+  indices_ = at::empty({samples}, at::kLong);
+  std::copy(batch.samples.begin(), batch.samples.end(), indices_.data_ptr<std::int64_t>());
+  const c10::Device device(options_.device);
+  for (std::size_t a = 0; a < augments.size(); ++a) {
+    const BuiltNode& n = nodes_[augments[a]];
+    const std::shared_ptr<float> memory = batch.views[a];
+    const std::int64_t views = training ? n.augment->views() : 1;
+    at::Tensor x = at::from_blob(memory.get(), {views, samples, options_.data->channels(), n.size[0], n.size[1]}, [memory](void*) {}, at::kFloat);
+    if (!device.is_cpu()) x = x.to(device);
+    slots_[n.outputs[0].second] = {std::move(x), {}};
+  }
+}
+
+void Session::run_nodes(const std::vector<bool>* mask) {
+  Autocast autocast(options_.bfloat16, options_.device != "cpu");
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    BuiltNode& n = nodes_[i];
+    if (n.node == nullptr || (mask != nullptr && !(*mask)[i])) continue;
+    const std::optional<at::NoGradGuard> no_gradient =
+        n.plan->info->no_gradient ? std::optional<at::NoGradGuard>(std::in_place) : std::optional<at::NoGradGuard>();
+    autocast.enable(!n.plan->info->full_precision);
+    try {
+      NodeStep step(*this, n);
+      n.node->forward(step);
+    } catch (...) {
+      at_node(n, doing(), [] { throw; });
+    }
+  }
+}
+
+void Session::forward(const Position& position) {
+  position_ = position;
+  run_nodes(nullptr);
+}
+
+void Session::after_step() {
+  const at::NoGradGuard no_gradient;
+  for (BuiltNode& n : nodes_) {
+    if (n.node == nullptr) continue;
+    at_node(n, doing(), [&] {
+      NodeStep step(*this, n);
+      n.node->after_step(step, n.followed);
+    });
+  }
+}
+
+template <class F>
+void Session::at_moment(std::int64_t epoch, const char* moment, F&& f) {
+  const at::NoGradGuard no_gradient;
+  std::map<std::size_t, at::Tensor> computed;
+  for (BuiltNode& n : nodes_) {
+    if (n.node == nullptr) continue;
+    at_node(n, moment, [&] {
+      NodeWholeSet set(*this, n, epoch, computed);
+      f(*n.node, set);
+    });
+  }
+}
+
+void Session::begin_training() {
+  at_moment(0, "before training", [](Node& n, WholeSet& set) { n.begin_training(set); });
+}
+
+void Session::begin_epoch(std::int64_t epoch) {
+  at_moment(epoch, "at the start of an epoch", [](Node& n, WholeSet& set) { n.begin_epoch(set); });
+}
+
+at::Tensor Session::features_of_slot(std::size_t slot, std::int64_t batch_size, const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  const at::NoGradGuard no_gradient;
+  const std::vector<bool>& mask = nodes_[node_of_slot(slot)].needs;
+  BatchRequest request;
+  request.data = options_.data;
+  std::vector<std::size_t> augments;
+  for (const std::size_t i : all_augments_) {
+    if (!mask[i]) continue;
+    augments.push_back(i);
+    request.augments.push_back(nodes_[i].augment);
+    request.sizes.push_back(nodes_[i].size);
+  }
+  request.order.resize(static_cast<std::size_t>(options_.data->size()));
+  std::iota(request.order.begin(), request.order.end(), 0);
+  request.batch_size = batch_size;
+  request.seed = options_.seed;
+  request.batches_in_flight = options_.batches_in_flight;
+  set_training(false);
+  position_ = {};
+  const std::int64_t total = options_.data->size();
+  std::int64_t done = 0;
+  at::Tensor all;
+  BatchPipeline pipeline(std::move(request));
+  for (RenderedBatch batch; pipeline.next(batch);) {
+    for (Slot& s : slots_) s = {};
+    take_batch(batch, augments, false);
+    run_nodes(&mask);
+    const at::Tensor rows = slots_[slot].value.detach()[0];  // the only view
+    if (!all.defined()) {
+      std::vector<std::int64_t> shape = rows.sizes().vec();
+      shape[0] = total;
+      all = at::empty(shape, at::kFloat);
+    }
+    all.narrow(0, done, rows.size(0)).copy_(rows);
+    done += rows.size(0);
+    if (progress) progress(done, total);
+  }
+  for (Slot& s : slots_) s = {};
+  return all;
+}
+
+std::string Session::first_not_finite() const {
+  for (const BuiltNode& n : nodes_)
+    for (const auto& [port, slot] : n.outputs) {
+      const at::Tensor& t = slots_[slot].value;
+      if (t.defined() && t.is_floating_point() && !t.isfinite().all().item<bool>()) return fmt::format("{}, output '{}'", n.label(), port);
+    }
+  return {};
+}
+
+void Session::report(const BuiltNode& n, const char* name, const at::Tensor& value) {
+  const std::string full = n.plan->name + "." + name;
+  auto it = std::find_if(reports_.begin(), reports_.end(), [&](const Report& r) { return r.name == full; });
+  if (it == reports_.end()) it = reports_.insert(reports_.end(), Report{full, 0, 0, {}});
+  if (value.is_cpu()) {
+    it->sum += value.item<double>();
+    ++it->count;
+  } else {
+    it->pending.push_back(value.detach());
+  }
+}
+
+void Session::read_pending() {
+  for (Report& r : reports_) {
+    for (const at::Tensor& t : r.pending) r.sum += t.item<double>();
+    r.count += static_cast<std::int64_t>(r.pending.size());
+    r.pending.clear();
+  }
+}
+
+std::vector<std::pair<std::string, double>> Session::reports() {
+  read_pending();
+  std::vector<std::pair<std::string, double>> means;
+  for (const Report& r : reports_) means.emplace_back(r.name, r.count > 0 ? r.sum / static_cast<double>(r.count) : 0.0);
+  return means;
+}
+
+void Session::clear_reports() { reports_.clear(); }
+
+Value Session::report_state() {
+  read_pending();
+  Value all = Value::table();
+  for (const Report& r : reports_) {
+    Value& one = all[r.name];
+    one.push_back(r.sum);
+    one.push_back(r.count);
+  }
+  return all;
+}
+
+void Session::restore_reports(const Value& state) {
+  reports_.clear();
+  for (const auto& [name, one] : state.as_table()) reports_.push_back({name, one.as_array().at(0).as_real(), one.as_array().at(1).as_integer(), {}});
+}
+
+}  // namespace
+
+std::unique_ptr<GraphSession> make_graph_session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry) {
+  return std::make_unique<Session>(std::move(graph), registry);
+}
+
+}  // namespace cdc
