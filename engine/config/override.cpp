@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include "config/spec.hpp"
+#include "config/suggest.hpp"
+
+namespace cdc::detail {
+namespace {
+
+std::vector<std::string> keys_of(const Spec& table) {
+  std::vector<std::string> out;
+  for (const auto& [name, entry] : table.table) out.push_back(name);
+  return out;
+}
+
+/// The tables whose entries have names of the user's own: a name that is not there was mistyped.
+const char* named_by_user(const std::vector<std::string>& path) {
+  if (path.size() == 1 && path[0] == "stage") return "stage";
+  if (path.size() == 3 && path[0] == "stage" && path[2] == "graph") return "node";
+  return nullptr;
+}
+
+}  // namespace
+
+void apply_override(Spec& root, const std::string& argument, int number, std::vector<Diagnostic>& problems) {
+  const Location start{"command line", number, 1};
+  const auto problem = [&](std::size_t column, std::string message) {
+    Location where = start;
+    where.column += static_cast<int>(column);
+    problems.push_back({where, std::move(message)});
+  };
+  const std::size_t equals = argument.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    problem(0, fmt::format("'{}' is no key=value: write, for example, stage.train.epochs=5", argument));
+    return;
+  }
+  const std::string key = argument.substr(0, equals);
+  Spec* table = &root;
+  std::vector<std::string> path;
+  for (std::size_t at = 0;;) {
+    const std::size_t dot = key.find('.', at);
+    const std::string word = key.substr(at, dot == std::string::npos ? std::string::npos : dot - at);
+    if (word.empty() || path.size() >= 16) {
+      problem(at, fmt::format("'{}' is no path of keys: write, for example, stage.train.epochs=5", key));
+      return;
+    }
+    Location here = start;
+    here.column += static_cast<int>(at);
+    if (!table->is_table()) {
+      std::string whole;
+      for (const std::string& one : path) whole += (whole.empty() ? "" : ".") + one;
+      problem(at, fmt::format("'{}' is {} {}, not a table, so that it has no '{}'", whole,
+                              table->type == Value::Type::integer || table->is_array() ? "an" : "a", Value::type_name(table->type), word));
+      return;
+    }
+    Spec* entry = table->find(word);
+    if (entry == nullptr) {
+      if (const char* what = named_by_user(path); what != nullptr) {
+        const std::vector<std::string> there = keys_of(*table);
+        problem(at, fmt::format("there is no {} '{}'{}", what, word,
+                                there.empty() ? std::string() : fmt::format("; there are {}", quoted_list(there)) + did_you_mean(word, there)));
+        return;
+      }
+      if (path.empty() && word != "pipeline" && word != "stage") {
+        problem(at, fmt::format("there is no table '{}': an override begins with pipeline. or stage.{}", word,
+                                did_you_mean(word, {"pipeline", "stage"})));
+        return;
+      }
+      Spec made;
+      made.where = made.key_where = here;
+      made.type = Value::Type::table;
+      table->table.emplace_back(word, std::move(made));
+      entry = &table->table.back().second;
+    }
+    path.push_back(word);
+    if (dot == std::string::npos) {
+      Location value_where = start;
+      value_where.column += static_cast<int>(equals) + 1;
+      const std::string text = argument.substr(equals + 1);
+      Spec value;
+      if (std::optional<Spec> parsed = parse_toml_value(text, value_where)) {
+        value = std::move(*parsed);
+      } else {
+        value.where = value_where;
+        value.scalar = text;
+        value.type = Value::Type::string;
+      }
+      value.key_where = here;
+      *entry = std::move(value);
+      return;
+    }
+    table = entry;
+    at = dot + 1;
+  }
+}
+
+}  // namespace cdc::detail

@@ -1,0 +1,89 @@
+#include "config/spec.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace cdc {
+
+const Spec* Spec::find(std::string_view key) const {
+  for (const auto& [name, value] : table)
+    if (name == key) return &value;
+  return nullptr;
+}
+
+Spec* Spec::find(std::string_view key) { return const_cast<Spec*>(static_cast<const Spec*>(this)->find(key)); }
+
+Value Spec::value() const {
+  if (is_table()) {
+    Value::Table out;
+    for (const auto& [name, entry] : table) out.emplace_back(name, entry.value());
+    return out;
+  }
+  if (is_array()) {
+    Value::Array out;
+    for (const Spec& one : array) out.push_back(one.value());
+    return out;
+  }
+  return scalar;
+}
+
+namespace detail {
+namespace {
+
+std::string expanded(const std::string& text, const Location& where, std::vector<Diagnostic>& problems) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    if (text.compare(i, 3, "$${") == 0) {
+      out += "${";
+      i += 3;
+      continue;
+    }
+    if (text.compare(i, 2, "${") != 0) {
+      out += text[i++];
+      continue;
+    }
+    const std::size_t end = text.find('}', i);
+    if (end == std::string::npos) {
+      problems.push_back({where, "'${' without its '}': write ${VARIABLE} or ${VARIABLE:-default}, or $${ for the letters themselves"});
+      return out;
+    }
+    const std::string inside = text.substr(i + 2, end - i - 2);
+    const std::size_t colon = inside.find(":-");
+    const std::string name = inside.substr(0, colon);
+    const char* value = name.empty() || name.find('\0') != std::string::npos ? nullptr : std::getenv(name.c_str());
+    if (value != nullptr && (*value != '\0' || colon == std::string::npos)) {
+      out += value;
+    } else if (name.empty()) {
+      problems.push_back({where, "'${...}' without the name of a variable: write ${VARIABLE} or ${VARIABLE:-default}"});
+    } else if (colon != std::string::npos) {
+      out += inside.substr(colon + 2);
+    } else {
+      problems.push_back({where, fmt::format("the environment variable '{0}' is not set: set it, or give a default here, ${{{0}:-VALUE}}", name)});
+    }
+    i = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+void expand_variables(Spec& spec, std::vector<Diagnostic>& problems) {
+  if (spec.is_string()) spec.scalar = expanded(spec.string(), spec.where, problems);
+  for (auto& [name, entry] : spec.table) expand_variables(entry, problems);
+  for (Spec& one : spec.array) expand_variables(one, problems);
+}
+
+}  // namespace detail
+
+std::optional<Spec> read_spec(const std::string& text, const std::string& file, const std::vector<std::string>& overrides,
+                              std::vector<Diagnostic>& problems) {
+  std::optional<Spec> spec = detail::parse_toml(text, file, problems);
+  if (!spec) return std::nullopt;
+  // Overrides first: what they replace need not be expanded.
+  for (std::size_t i = 0; i < overrides.size(); ++i) detail::apply_override(*spec, overrides[i], static_cast<int>(i) + 1, problems);
+  detail::expand_variables(*spec, problems);
+  return spec;
+}
+
+}  // namespace cdc
