@@ -97,6 +97,7 @@ struct ComponentInfo {
   bool full_precision = false;   ///< node: gets float32 inputs and no autocast
   bool no_gradient = false;      ///< node: runs without autograd
   std::function<std::shared_ptr<Component>()> create;
+  std::function<std::string(const Component&)> follow;  ///< node: what Node::follow() says, for those who know no LibTorch; nullptr: nothing
 
   const ParameterInfo* parameter(const std::string& name) const;
   const PortInfo* input(const std::string& name) const;

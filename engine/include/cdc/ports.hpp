@@ -59,7 +59,7 @@ struct In {
   const char* doc;
   const char* sizes = PortTraits<T>::kSizes;
   bool optional = false;
-  bool list = false;  ///< takes any number of connections: `in.name = ["a", "b"]`
+  bool list = false;  ///< takes any number of connections: `in.name = ["a", "b"]`; a size that no other port has may differ between them
   constexpr In as_optional() const { return {name, doc, sizes, true, list}; }
   constexpr In as_list() const { return {name, doc, sizes, optional, true}; }
 };
