@@ -41,8 +41,8 @@ foreach(_library torch torch_cpu c10)
 endforeach()
 
 # One prefix. Real paths, since a folder of the search path may be a link to another.
-get_filename_component(_cdc_torch_prefix ${CDC_TORCH_INCLUDE} REALPATH)
-get_filename_component(_cdc_torch_prefix ${_cdc_torch_prefix} DIRECTORY)
+get_filename_component(CDC_TORCH_INCLUDE ${CDC_TORCH_INCLUDE} REALPATH)
+get_filename_component(_cdc_torch_prefix ${CDC_TORCH_INCLUDE} DIRECTORY)
 foreach(_library torch torch_cpu c10)
   get_filename_component(_path ${CDC_TORCH_LIB_${_library}} REALPATH)
   get_filename_component(_folder_${_library} ${_path} DIRECTORY)
