@@ -417,6 +417,11 @@ void Session::at_moment(std::int64_t epoch, const char* moment, F&& f) {
 }
 
 void Session::begin_training() {
+  for (BuiltNode& n : nodes_) {
+    if (n.followed == nullptr) continue;
+    const at::NoGradGuard no_gradient;
+    at_node(n, "before training", [&] { n.node->start_following(*n.followed); });
+  }
   at_moment(0, "before training", [](Node& n, WholeSet& set) { n.begin_training(set); });
 }
 

@@ -52,7 +52,7 @@ class CDC_API Step {
   virtual std::int64_t steps_per_epoch() const = 0;
   virtual std::int64_t epochs() const = 0;
   virtual const at::Tensor& indices() const = 0;     ///< [B] int64, CPU: which samples of the data set these are
-  /// A generator of this node, seeded anew for each step from (seed, node, step): nothing of it needs to be kept in a checkpoint.
+  /// A generator (of the CPU: draw there, then move) of this node, seeded anew for each step from (seed, node, step): nothing of it needs to be kept in a checkpoint.
   virtual at::Generator generator() = 0;
   /// A number for the log: its mean over the epoch is reported as NODE.name. The tensor is a scalar; it is detached and read later.
   virtual void report(const char* name, const at::Tensor& value) = 0;
@@ -103,8 +103,10 @@ class CDC_API Node : public Component {
   virtual void begin_epoch(WholeSet&) {}
   /// A batch, training or not.
   virtual void forward(Step&) = 0;
-  /// After the optimiser's step, without autograd. `follows` gives the node named by follow(), nullptr without one.
+  /// After the optimiser's step, without autograd. `followed` is the node named by follow(), nullptr without one.
   virtual void after_step(Step&, Node* /*followed*/) {}
+  /// Once before training, when both are built and have their weights: a follower copies them.
+  virtual void start_following(Node& /*followed*/) {}
   /// The node whose weights this one follows (momentum encoder): a node's name, empty without one.
   virtual std::string follow() const { return {}; }
 

@@ -1,0 +1,373 @@
+#include "torch/graph_session.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "cdc/artifact.hpp"
+#include "cdc/dataset.hpp"
+#include "cdc/error.hpp"
+#include "cdc/stage.hpp"
+#include "graph/planner.hpp"
+
+namespace cdc {
+namespace {
+
+/// 60 grey images of 4 x 3 pixels.
+class Pixels final : public Dataset {
+ public:
+  std::int64_t size() const override { return 60; }
+  int channels() const override { return 1; }
+  std::array<int, 2> image_size() const override { return {4, 3}; }
+  Image image(std::int64_t i) const override {
+    std::shared_ptr<std::uint8_t> pixels(new std::uint8_t[12], std::default_delete<std::uint8_t[]>());
+    for (int k = 0; k < 12; ++k) pixels.get()[k] = static_cast<std::uint8_t>((i * 37 + k * 11 + i * k) % 256);
+    return {4, 3, 1, pixels};
+  }
+  const std::vector<std::int32_t>& labels() const override { return labels_; }
+  const std::vector<std::string>& class_names() const override { return names_; }
+  std::string split() const override { return "all"; }
+  std::string sample_name(std::int64_t i) const override { return "pixels#" + std::to_string(i); }
+
+ private:
+  std::vector<std::int32_t> labels_;
+  std::vector<std::string> names_;
+};
+
+const Registry& registry() {
+  static const Registry* all = [] {
+    auto* r = new Registry;  // libraries stay to the end of the process
+    const std::filesystem::path lib = std::filesystem::path(std::getenv("CDC_BINARY_DIR")) / "lib" / "cdc";
+    r->load_folder(lib / "plugins");
+    r->load_library(lib / "test_plugins" / "moment_nodes.so");
+    return r;
+  }();
+  return *all;
+}
+
+std::string pipeline(const std::string& train = "", const std::string& nodes = "", const std::string& loss = "") {
+  return R"(
+[pipeline]
+name = "test"
+seed = 3
+[stage.images]
+plugin = "dataset.idx"
+root = "/nowhere"
+[stage.train]
+plugin = "stage.train"
+in.data = "images"
+loss = "loss"
+epochs = 3
+batch_size = 8
+precision = "float32"
+optimizer = { plugin = "optimizer.adam", lr = 0.01 }
+)" + train + R"(
+[stage.train.graph.views]
+plugin = "test.views"
+[stage.train.graph.map]
+plugin = "test.linear"
+in.images = "views"
+[stage.train.graph.momentum]
+plugin = "test.follower"
+in.images = "views"
+follow = "map"
+[stage.train.graph.queue]
+plugin = "test.queue"
+in.features = "momentum"
+[stage.train.graph.centre]
+plugin = "test.centre"
+in.features = "map"
+in.keys = "queue"
+)" + nodes + R"(
+[stage.train.graph.loss]
+plugin = "test.sum"
+in.terms = ["centre")" + loss + "]\n";
+}
+
+/// Runs stage.train of a plan outside of a pipeline.
+class Context final : public StageContext {
+ public:
+  Context(const PlannedStage& stage, std::filesystem::path checkpoint) : stage_(stage), checkpoint_(std::move(checkpoint)) {}
+  const std::string& name() const override { return stage_.name; }
+  std::uint64_t seed() const override { return 5; }
+  int threads() const override { return threads_; }
+  const std::string& device() const override { return device_; }
+  bool stopping() const override { return ++polls_ == stop_at_; }
+  void info(const std::string& text) override { infos_.push_back(text); }
+  void warn(const std::string& text) override { warnings_.push_back(text); }
+  void progress(const Progress&) override {}
+  void metric(Value line) override { lines_.push_back(std::move(line)); }
+  void metrics(const std::vector<Value>& lines) override { lines_ = lines; }
+  void summary(std::string_view key, Value value) override { summary_[key] = std::move(value); }
+  std::filesystem::path checkpoint_path() const override { return checkpoint_; }
+  std::pair<std::string, std::string> port(std::string_view parameter) const override {
+    const auto found = stage_.ports.find(std::string(parameter));
+    if (found == stage_.ports.end()) return {};
+    return {stage_.graph->nodes[found->second.index].name, found->second.port};
+  }
+  std::unique_ptr<GraphSession> session(std::string_view) override { return make_graph_session(stage_.graph, registry()); }
+
+  const PlannedStage& stage_;
+  std::filesystem::path checkpoint_;
+  std::string device_ = "cpu";
+  int threads_ = 1;
+  int stop_at_ = -1;
+  mutable int polls_ = 0;
+  std::shared_ptr<const Model> weights_;
+  std::vector<std::string> infos_, warnings_;
+  std::vector<Value> lines_;
+  Value summary_;
+  std::shared_ptr<const Model> model_;
+
+ protected:
+  std::shared_ptr<const void> input(std::string_view port, std::size_t) const override {
+    if (port == "weights") return weights_;
+    return std::make_shared<const Pixels>();
+  }
+  std::size_t connections_of(std::string_view port) const override { return port == "weights" && !weights_ ? 0 : 1; }
+  std::string source_of(std::string_view, std::size_t) const override { return "pretext"; }
+  void output(std::string_view port, std::shared_ptr<const void> artifact) override {
+    if (port == "model") model_ = std::static_pointer_cast<const Model>(artifact);
+  }
+};
+
+class GraphSessionTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("cdc_session_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  const PlannedStage& stage(const std::string& text) {
+    plan_ = plan_text(text, "test.toml", {}, registry());
+    for (const PlannedStage& s : plan_.stages)
+      if (s.name == "train") return s;
+    throw Error("no stage");
+  }
+  std::unique_ptr<GraphSession> session(const std::string& text, std::uint64_t seed = 5) {
+    auto s = make_graph_session(stage(text).graph, registry());
+    SessionOptions options;
+    options.data = std::make_shared<Pixels>();
+    options.seed = seed;
+    s->build(options);
+    return s;
+  }
+  void run(Context& context) {
+    const auto stage = registry().create(*context.stage_.info, context.stage_.parameters);
+    dynamic_cast<Stage&>(*stage).run(context);
+  }
+  std::string message(const std::string& text) {
+    Context context(stage(text), folder_ / "checkpoint.h5");
+    try {
+      run(context);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  }
+
+  Plan plan_;
+  std::filesystem::path folder_;
+};
+
+const at::Tensor& find(const std::vector<NamedTensor>& all, const std::string& name) {
+  for (const NamedTensor& t : all)
+    if (t.name == name) return t.tensor;
+  throw Error("no tensor " + name);
+}
+
+void expect_equal(const Model& a, const Model& b) {
+  ASSERT_EQ(a.state.size(), b.state.size());
+  for (std::size_t i = 0; i < a.state.size(); ++i) {
+    EXPECT_EQ(a.state[i].name, b.state[i].name);
+    EXPECT_TRUE(at::equal(a.state[i].tensor, b.state[i].tensor)) << a.state[i].name;
+  }
+}
+
+TEST_F(GraphSessionTest, FeaturesOfTheWholeSetAreThePlainViewsInOrder) {
+  const auto s = session(pipeline());
+  const at::Tensor pixels = s->features("views", "views", 7);
+  ASSERT_EQ(pixels.sizes(), (std::vector<std::int64_t>{60, 1, 4, 3}));
+  const Pixels data;
+  for (int i = 0; i < 60; ++i)
+    for (int k = 0; k < 12; ++k) ASSERT_EQ(pixels[i][0].flatten()[k].item<float>(), static_cast<float>(data.image(i).pixels.get()[k]) / 255.0F);
+  const at::Tensor expected = pixels.flatten(1).matmul(find(s->state(), "map.weight"));
+  const at::Tensor features = s->features("map", "features", 60);
+  EXPECT_TRUE(at::allclose(features, expected, 1e-6, 1e-6));
+  EXPECT_FALSE(features.requires_grad());
+}
+
+TEST_F(GraphSessionTest, StatesNamedOnceAreAllThatIsKept) {
+  const auto s = session(pipeline());
+  std::vector<std::string> names;
+  for (const NamedTensor& t : s->state()) names.push_back(t.name + (t.trainable ? "*" : ""));
+  EXPECT_EQ(names, (std::vector<std::string>{"map.weight*", "momentum.weight", "queue.keys", "centre.centre", "centre.epochs"}));
+}
+
+TEST_F(GraphSessionTest, MomentsComeInTheirOrder) {
+  const auto s = session(pipeline());
+  s->begin_training();
+  EXPECT_TRUE(at::equal(find(s->state(), "momentum.weight"), find(s->state(), "map.weight")));
+  EXPECT_TRUE(at::allclose(find(s->state(), "centre.centre"), s->features("map", "features", 60).mean(0)));
+  s->begin_epoch(0);
+  EXPECT_EQ(find(s->state(), "centre.epochs").item<std::int64_t>(), 1);
+  std::vector<std::int64_t> order(60);
+  for (int i = 0; i < 60; ++i) order[static_cast<std::size_t>(i)] = 59 - i;
+  s->start(order, 8, true, 0, 0);
+  int batches = 0;
+  for (; s->next(); ++batches) {
+    EXPECT_EQ(s->indices()[0].item<std::int64_t>(), 59 - 8 * batches);
+    s->forward({true, 0, batches, 7, 1});
+    EXPECT_EQ(s->output("views", "views").sizes(), (std::vector<std::int64_t>{2, 8, 1, 4, 3}));
+    const at::Tensor keys = s->output("momentum", "features")[0].clone();
+    at::Tensor moved;
+    {
+      const at::NoGradGuard no_gradient;
+      const at::Tensor weight = find(s->state(), "map.weight");
+      weight.add_(0.1);
+      moved = find(s->state(), "momentum.weight") * 0.9 + weight * 0.1;
+    }
+    s->after_step();
+    EXPECT_TRUE(at::allclose(find(s->state(), "momentum.weight"), moved));
+    const at::Tensor queue = find(s->state(), "queue.keys");
+    EXPECT_EQ(queue.size(0), std::min(24, 8 * (batches + 1)));
+    EXPECT_TRUE(at::equal(queue.slice(0, queue.size(0) - 8), keys));
+  }
+  EXPECT_EQ(batches, 7);  // the rest that does not fill a batch is left out
+  ASSERT_EQ(s->reports().size(), 1U);
+  EXPECT_EQ(s->reports()[0].first, "centre.distance");
+}
+
+TEST_F(GraphSessionTest, WeightsDependOnSeedAndNameAlone) {
+  const at::Tensor weight = find(session(pipeline())->state(), "map.weight").clone();
+  const std::string more = "[stage.train.graph.other]\nplugin = \"test.linear\"\nin.images = \"views\"\n[stage.train.graph.other_centre]\n"
+                           "plugin = \"test.centre\"\nin.features = \"other\"\n";
+  EXPECT_TRUE(at::equal(weight, find(session(pipeline("", more, ", \"other_centre\""))->state(), "map.weight")));
+  EXPECT_FALSE(at::equal(weight, find(session(pipeline(), 6)->state(), "map.weight")));
+}
+
+TEST_F(GraphSessionTest, ATrainingStoppedAnywhereEndsWithTheSameBits) {
+  const PlannedStage& planned = stage(pipeline());
+  Context whole(planned, folder_ / "whole.h5");
+  run(whole);
+  ASSERT_TRUE(whole.model_);
+  for (const int stop : {1, 5, 7, 8, 20}) {
+    const std::filesystem::path checkpoint = folder_ / ("stop" + std::to_string(stop) + ".h5");
+    Context first(planned, checkpoint);
+    first.stop_at_ = stop;
+    EXPECT_THROW(run(first), Stopped);
+    Context second(planned, checkpoint);
+    second.threads_ = 2;  // goes on with the threads that it began with
+    run(second);
+    ASSERT_TRUE(second.model_);
+    expect_equal(*whole.model_, *second.model_);
+    EXPECT_EQ(second.warnings_.size(), 1U);
+    ASSERT_EQ(whole.lines_.size(), second.lines_.size());
+    for (std::size_t i = 0; i < whole.lines_.size(); ++i) {
+      EXPECT_EQ(whole.lines_[i].at("loss"), second.lines_[i].at("loss"));
+      EXPECT_EQ(whole.lines_[i].at("centre.distance"), second.lines_[i].at("centre.distance"));
+    }
+    EXPECT_EQ(whole.summary_, second.summary_);
+  }
+}
+
+TEST_F(GraphSessionTest, ADamagedCheckpointIsSaidAndTrainingStartsOver) {
+  const PlannedStage& planned = stage(pipeline());
+  Context whole(planned, folder_ / "whole.h5");
+  run(whole);
+  std::filesystem::resize_file(folder_ / "whole.h5", std::filesystem::file_size(folder_ / "whole.h5") / 2);
+  Context again(planned, folder_ / "whole.h5");
+  run(again);
+  ASSERT_EQ(again.warnings_.size(), 1U);
+  EXPECT_NE(again.warnings_[0].find("the checkpoint cannot be used, training starts over"), std::string::npos) << again.warnings_[0];
+  expect_equal(*whole.model_, *again.model_);
+}
+
+TEST_F(GraphSessionTest, StartsFromAnothersWeights) {
+  const PlannedStage& planned = stage(pipeline());
+  Context pretext(planned, folder_ / "a.h5");
+  run(pretext);
+  Context next(planned, folder_ / "b.h5");
+  auto weights = std::make_shared<Model>();
+  weights->state.push_back({"map.weight", find(pretext.model_->state, "map.weight"), true, true});
+  weights->state.push_back({"unknown.weight", at::zeros({1}), true, true});
+  next.weights_ = weights;
+  run(next);
+  EXPECT_NE(next.infos_[0].find("1 of 5 tensors taken"), std::string::npos) << next.infos_[0];
+  EXPECT_FALSE(at::equal(find(pretext.model_->state, "map.weight"), find(next.model_->state, "map.weight")));
+}
+
+TEST_F(GraphSessionTest, WeightsThatDoNotFitAreSaid) {
+  const auto s = session(pipeline());
+  const auto message = [&](std::vector<NamedTensor> saved, bool strict) -> std::string {
+    try {
+      s->load_state(saved, strict);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(message({{"map.weight", at::zeros({12, 5}), true, true}}, false), "the weights do not fit this graph: map.weight is [12, 4] here, [12, 5] there");
+  EXPECT_EQ(message({{"map.weight", at::zeros({12, 4}), true, true}, {"map.bias", at::zeros({4}), true, true}}, true),
+            "the weights are not this graph's: missing momentum.weight, queue.keys, centre.centre, centre.epochs; unexpected map.bias");
+  EXPECT_EQ(message({{"layer", at::zeros({12, 4}), true, true}}, false),
+            "none of the weights has a name that this graph knows; they are called layer; here: map.weight, momentum.weight, queue.keys, centre.centre, "
+            "centre.epochs");
+}
+
+TEST_F(GraphSessionTest, ExceptionsOfAPluginNameNodePluginAndBatch) {
+  const auto thrown = [&](const std::string& what, const std::string& when) {
+    return message(pipeline("", "[stage.train.graph.bad]\nplugin = \"test.throws\"\nin.features = \"map\"\nwhat = \"" + what + "\"\nwhen = \"" + when + "\"\n",
+                            ", \"bad\""));
+  };
+  const auto expect = [](const std::string& text, const std::string& part) { EXPECT_NE(text.find(part), std::string::npos) << text; };
+  expect(thrown("standard", "forward"), "test.toml:");
+  expect(thrown("standard", "forward"), "node 'bad' (test.throws), epoch 1, batch 2: the disk is on fire");
+  expect(thrown("error", "build"), "node 'bad' (test.throws), making it: set 'tau' above 0");
+  expect(thrown("own", "after_step"), "node 'bad' (test.throws), epoch 1, batch 1: an exception of unknown type was thrown");
+  expect(thrown("torch", "begin_epoch"), "node 'bad' (test.throws), at the start of an epoch: mat1 and mat2 shapes cannot be multiplied");
+  expect(thrown("standard", "nothing"), "node 'loss' (test.sum), epoch 1, batch 1: its input 'terms' was not given by node 'bad' (test.throws)");
+}
+
+TEST_F(GraphSessionTest, ALossThatIsNotFiniteNamesTheNode) {
+  std::string text = pipeline();
+  text += "nan_at = 9\n";
+  const std::string said = message(text);
+  EXPECT_NE(said.find("the loss is nan at epoch 2, batch 3; the first value that is not finite came from node 'loss' (test.sum), output 'loss'"),
+            std::string::npos)
+      << said;
+}
+
+TEST_F(GraphSessionTest, MistakesThatOnlyTheDataShow) {
+  const std::string said = message(pipeline("checkpoint_seconds = 1\n") + "");
+  EXPECT_EQ(said, "no error");
+  std::string text = pipeline();
+  text.replace(text.find("batch_size = 8"), 14, "batch_size = 80");
+  EXPECT_EQ(message(text), "batch_size = 80 is more than the data set's 60 images; make it smaller");
+}
+
+TEST(Device, UnknownOnesAreRefusedNamingWhatThereIs) {
+  EXPECT_EQ(check_device("cpu"), "cpu");
+  try {
+    check_device("gpu7");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("there is no device 'gpu7' here; there is: cpu"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Precision, AutoTakesWhatTheProcessorHas) {
+  EXPECT_EQ(resolve_precision("float32", "cpu"), "float32");
+  EXPECT_EQ(resolve_precision("bfloat16", "cpu"), "bfloat16");
+  EXPECT_EQ(resolve_precision("auto", "cpu"), __builtin_cpu_supports("avx512bf16") ? "bfloat16" : "float32");
+  EXPECT_THROW(resolve_precision("half", "cpu"), Error);
+}
+
+}  // namespace
+}  // namespace cdc
