@@ -24,6 +24,7 @@ struct SessionOptions {
   std::string device = "cpu";
   bool bfloat16 = false;    ///< autocast to bfloat16 in nodes that do not ask for full precision
   int batches_in_flight = 2;
+  std::int64_t evaluation_batch_size = 256;  ///< of whole-set passes that nodes ask for
   int threads = 0;          ///< LibTorch's compute threads on the calling thread; its bits depend on them. 0: as they are
   std::uint64_t seed = 0;
 };
