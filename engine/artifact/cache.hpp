@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cdc/component.hpp"
 #include "cdc/value.hpp"
@@ -13,7 +15,8 @@ namespace cdc {
 class ArrayFileReader;
 class ArrayFileWriter;
 
-/// How artifacts of one type are kept in a file. Features, Assignment and Scores are known to the cache; Model's comes with LibTorch (torch/model_file.hpp).
+/// How artifacts of one type are kept in a file. Features, Assignment and Scores are known to the cache; Model's comes with LibTorch
+/// (torch/model_file.hpp).
 struct ArtifactCodec {
   PortType type = PortType::features;
   std::string kind;  ///< of the file
@@ -23,7 +26,8 @@ struct ArtifactCodec {
 CDC_API void register_codec(const ArtifactCodec& codec);
 CDC_API const ArtifactCodec* find_codec(PortType type);
 
-/// Results of stages by key: FOLDER/ab/abcd.../{entry.json, PORT.h5}. An entry appears whole or not at all; any number of processes may use a cache.
+/// Results of stages by key: FOLDER/ab/abcd.../{entry.json, PORT.h5}; README.md tells the rest of the layout. An entry appears whole or not at all;
+/// any number of processes may use a cache.
 class CDC_API Cache {
  public:
   explicit Cache(std::filesystem::path folder);  ///< made where missing; cdc::Error where it cannot be written
@@ -33,9 +37,12 @@ class CDC_API Cache {
   /// entry.json: {"plugin", "version", "parameters", "summary": {...}, "metrics": [...], "seconds", "ports": [...]}
   Value entry(const std::string& key) const;
   std::shared_ptr<const void> read(const std::string& key, const std::string& port, PortType type) const;
-  /// Every checksum of an entry; cdc::Error naming the damaged file.
-  void verify(const std::string& key) const;
+  /// Sizes of an entry's files, and every checksum of those that together have at most `largest` bytes; cdc::Error naming the damaged file.
+  void verify(const std::string& key, std::uint64_t largest = UINT64_MAX) const;
+  /// At once for every reader; memory mapped from it stays.
   void remove(const std::string& key);
+  /// The file of a port's artifact.
+  std::filesystem::path file(const std::string& key, const std::string& port) const;
 
   /// Makes an entry: artifacts are put, then commit() shows it. Should another process have been faster, its entry stays.
   class CDC_API Pending {
@@ -52,22 +59,27 @@ class CDC_API Cache {
   };
   std::unique_ptr<Pending> begin(const std::string& key);
 
-  /// One process at a time works on a key (flock; freed by the kernel when the process dies). `waiting` is called once if another has it.
+  /// One process (and thread) at a time works on a key (flock; freed by the kernel when the process dies). `waiting` is called once if another has
+  /// it; nullptr once `stopping` says so. What a killed process left half-written of this key is removed.
   class CDC_API Lock {
    public:
     ~Lock();
 
    private:
     friend class Cache;
-    explicit Lock(int fd) : fd_(fd) {}
+    Lock(int fd, std::filesystem::path file) : fd_(fd), file_(std::move(file)) {}
     int fd_;
+    std::filesystem::path file_;
   };
   std::unique_ptr<Lock> lock(const std::string& key, const std::function<void()>& waiting, const std::function<bool()>& stopping);
 
   std::filesystem::path checkpoint_path(const std::string& key) const;
   std::filesystem::path memo_folder() const;
+  /// What the last result of a stage was made of, for telling what changed since.
+  std::filesystem::path last_file(const std::string& pipeline, const std::string& stage) const;
 
  private:
+  std::filesystem::path entry_folder(const std::string& key) const;
   std::filesystem::path folder_;
 };
 

@@ -1,0 +1,205 @@
+#include "artifact/cache.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+#include "artifact/array_file.hpp"
+#include "artifact/files.hpp"
+#include "artifact/hash.hpp"
+#include "cdc/error.hpp"
+
+namespace cdc {
+namespace {
+
+constexpr const char* kEntry = "entry.json";
+constexpr const char* kChecksum = "checksum";  // of entry.json's other entries
+constexpr const char* kFiles = "files";        // port -> {"type", "bytes"}
+
+const ArtifactCodec& codec_of(PortType type) {
+  const ArtifactCodec* codec = find_codec(type);
+  if (codec == nullptr)
+    throw Error(fmt::format("results of type {} cannot be kept in the cache: declare the stage that makes them uncached", port_type_name(type)));
+  return *codec;
+}
+
+/// A port's name is an identifier; a checkpoint's or pipeline's name may be anything.
+std::string plain_name(const std::string& name) {
+  std::string out;
+  for (const char c : name) out += c == '/' || c == '\0' ? '_' : c;
+  return out;
+}
+
+std::filesystem::path unique_folder(const std::filesystem::path& cache, const std::string& key) {
+  static std::atomic<unsigned> counter{0};
+  return cache / "tmp" / fmt::format("{}.{}-{}", key, ::getpid(), counter++);
+}
+
+void remove_folder(const std::filesystem::path& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+}  // namespace
+
+Cache::Cache(std::filesystem::path folder) : folder_(std::move(folder)) {
+  for (const char* part : {"tmp", "locks", "checkpoints", "last", "memo"}) make_folder(folder_ / part);
+  if (::access((folder_ / "tmp").c_str(), W_OK) != 0)
+    throw Error(fmt::format("cannot write the cache {}: {}; choose another with --cache or CDC_CACHE", folder_.string(), errno_text(errno)));
+}
+
+std::filesystem::path Cache::entry_folder(const std::string& key) const { return folder_ / key.substr(0, 2) / key; }
+std::filesystem::path Cache::file(const std::string& key, const std::string& port) const { return entry_folder(key) / (port + ".h5"); }
+std::filesystem::path Cache::checkpoint_path(const std::string& key) const { return folder_ / "checkpoints" / (key + ".h5"); }
+std::filesystem::path Cache::memo_folder() const { return folder_ / "memo"; }
+std::filesystem::path Cache::last_file(const std::string& pipeline, const std::string& stage) const {
+  return folder_ / "last" / plain_name(pipeline + "." + stage + ".json");
+}
+
+bool Cache::contains(const std::string& key) const {
+  std::error_code ignored;
+  return std::filesystem::exists(entry_folder(key) / kEntry, ignored);
+}
+
+Value Cache::entry(const std::string& key) const {
+  const std::filesystem::path path = entry_folder(key) / kEntry;
+  const std::string text = read_file(path);
+  std::string what = "its checksum";
+  try {
+    Value entry = Value::from_json(text);
+    Value::Table& table = entry.as_table();
+    if (!table.empty() && table.back().first == kChecksum && table.back().second.is_string()) {
+      const std::string checksum = table.back().second.as_string();
+      table.pop_back();
+      if (hash_text(entry.to_json()) == checksum) return entry;
+    }
+  } catch (const Error& e) {
+    what = e.what();
+  }
+  throw Error(fmt::format("{} is damaged or cut off ({}); remove its folder, and the result is computed again", path.string(), what));
+}
+
+std::shared_ptr<const void> Cache::read(const std::string& key, const std::string& port, PortType type) const {
+  return codec_of(type).read(file(key, port));
+}
+
+void Cache::verify(const std::string& key, std::uint64_t largest) const {
+  const Value known = entry(key);
+  std::uint64_t total = 0;
+  const Value* files = known.find(kFiles);
+  if (files == nullptr)
+    throw Error(fmt::format("{} names no files; remove its folder, and the result is computed again", (entry_folder(key) / kEntry).string()));
+  for (const auto& [port, info] : files->as_table()) {
+    const std::filesystem::path path = file(key, port);
+    const auto bytes = static_cast<std::uint64_t>(info.at("bytes").as_integer());
+    std::error_code failure;
+    const std::uint64_t size = std::filesystem::file_size(path, failure);
+    if (failure) throw Error(fmt::format("cannot read {}: {}", path.string(), failure.message()));
+    if (size != bytes)
+      throw Error(fmt::format("{} is damaged or cut off ({} bytes instead of {}); remove it, and what it held is computed again", path.string(), size,
+                              bytes));
+    total += bytes;
+  }
+  if (total > largest) return;
+  for (const auto& [port, info] : files->as_table()) {
+    const ArrayFileReader reader(file(key, port), info.at("kind").as_string());
+    for (const ArrayInfo& array : reader.arrays()) reader.map(array.name);
+  }
+}
+
+void Cache::remove(const std::string& key) {
+  const std::filesystem::path away = unique_folder(folder_, key);
+  if (::rename(entry_folder(key).c_str(), away.c_str()) == 0) remove_folder(away);
+}
+
+struct Cache::Pending::Impl {
+  std::filesystem::path temporary, target;
+  Value files = Value::table();
+};
+
+Cache::Pending::Pending(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Cache::Pending::~Pending() { remove_folder(impl_->temporary); }
+
+std::unique_ptr<Cache::Pending> Cache::begin(const std::string& key) {
+  auto impl = std::make_unique<Pending::Impl>();
+  impl->temporary = unique_folder(folder_, key);
+  impl->target = entry_folder(key);
+  make_folder(impl->temporary);
+  return std::unique_ptr<Pending>(new Pending(std::move(impl)));
+}
+
+void Cache::Pending::put(const std::string& port, PortType type, const std::shared_ptr<const void>& artifact) {
+  const ArtifactCodec& codec = codec_of(type);
+  const std::filesystem::path path = impl_->temporary / (port + ".h5");
+  ArrayFileWriter file(path, codec.kind);
+  codec.write(artifact, file);
+  file.commit();
+  Value info = Value::table();
+  info["kind"] = codec.kind;
+  info["bytes"] = static_cast<std::int64_t>(std::filesystem::file_size(path));
+  impl_->files[port] = std::move(info);
+}
+
+void Cache::Pending::commit(const Value& entry) {
+  Value whole = entry;
+  whole[kFiles] = impl_->files;
+  whole[kChecksum] = hash_text(whole.to_json());
+  write_file(impl_->temporary / kEntry, whole.to_json(1));
+  make_folder(impl_->target.parent_path());
+  if (::rename(impl_->temporary.c_str(), impl_->target.c_str()) != 0) {
+    if (errno == ENOTEMPTY || errno == EEXIST) return;  // another process was faster; the same key holds the same result
+    fail_writing(impl_->target, errno);
+  }
+  sync_folder(impl_->target.parent_path());
+}
+
+std::unique_ptr<Cache::Lock> Cache::lock(const std::string& key, const std::function<void()>& waiting, const std::function<bool()>& stopping) {
+  const std::filesystem::path path = folder_ / "locks" / (key + ".lock");
+  bool told = false;
+  for (;;) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) fail_writing(path, errno);
+    while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK && errno != EINTR) {
+        const int number = errno;
+        ::close(fd);
+        throw Error(fmt::format("cannot lock {}: {}; put the cache on a file system with locks (--cache)", path.string(), errno_text(number)));
+      }
+      if (!told && waiting) waiting();
+      told = true;
+      if (stopping && stopping()) {
+        ::close(fd);
+        return nullptr;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    }
+    // The one before may have removed the file while we waited: a lock on a file without a name excludes nobody.
+    struct stat mine {
+    }, named{};
+    if (::fstat(fd, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
+      std::unique_ptr<Lock> lock(new Lock(fd, path));
+      remove_temporaries(checkpoint_path(key));
+      std::error_code ignored;
+      for (std::filesystem::directory_iterator it(folder_ / "tmp", ignored), end; !ignored && it != end; it.increment(ignored))
+        if (it->path().filename().string().rfind(key + ".", 0) == 0) remove_folder(it->path());
+      return lock;
+    }
+    ::close(fd);
+  }
+}
+
+Cache::Lock::~Lock() {
+  ::unlink(file_.c_str());
+  ::close(fd_);
+}
+
+}  // namespace cdc

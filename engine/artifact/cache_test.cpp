@@ -1,0 +1,222 @@
+#include "artifact/cache.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "artifact/array_file.hpp"
+#include "cdc/artifact.hpp"
+#include "cdc/error.hpp"
+
+namespace cdc {
+namespace {
+
+namespace fs = std::filesystem;
+const std::string kKey = "0123456789abcdef0123456789abcdef";
+
+class CacheTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder = fs::temp_directory_path() / ("cdc_cache_" + std::to_string(::getpid()));
+    fs::remove_all(folder);
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  static std::shared_ptr<const void> features() {
+    auto out = std::make_shared<Features>();
+    out->rows = 2;
+    out->columns = 3;
+    out->data = std::shared_ptr<const float>(new float[6]{1, 2, 3, 4, 5, 6}, std::default_delete<float[]>());
+    out->protocol["split"] = "train";
+    return out;
+  }
+  static void fill(Cache& cache, const std::string& key = kKey) {
+    auto assignment = std::make_shared<Assignment>();
+    assignment->cluster = {2, 0, 1};
+    assignment->clusters = 3;
+    assignment->protocol["method"] = "k-means";
+    auto scores = std::make_shared<Scores>();
+    scores->values["kmeans"]["acc"] = 0.1 + 0.2;
+    Value entry = Value::table();
+    entry["plugin"] = "stage.fake";
+    entry["seconds"] = 1.5;
+    const auto pending = cache.begin(key);
+    pending->put("features", PortType::features, features());
+    pending->put("assignment", PortType::assignment, assignment);
+    pending->put("scores", PortType::scores, scores);
+    pending->commit(entry);
+  }
+  template <class F>
+  static std::string error_of(F action) {
+    try {
+      action();
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  }
+  static void flip(const fs::path& file, std::size_t at) {
+    std::fstream f(file, std::ios::in | std::ios::out | std::ios::binary);
+    f.seekg(static_cast<std::streamoff>(at));
+    const char c = static_cast<char>(f.get() ^ 1);
+    f.seekp(static_cast<std::streamoff>(at));
+    f.put(c);
+  }
+  fs::path folder;
+};
+
+TEST_F(CacheTest, GivesBackEveryKindOfResult) {
+  Cache cache(folder);
+  EXPECT_FALSE(cache.contains(kKey));
+  fill(cache);
+  ASSERT_TRUE(cache.contains(kKey));
+  EXPECT_EQ(cache.entry(kKey).at("plugin").as_string(), "stage.fake");
+  const auto f = std::static_pointer_cast<const Features>(cache.read(kKey, "features", PortType::features));
+  EXPECT_EQ(f->rows, 2);
+  EXPECT_EQ(f->columns, 3);
+  EXPECT_EQ(f->data.get()[5], 6.0F);
+  EXPECT_EQ(f->protocol.at("split").as_string(), "train");
+  const auto a = std::static_pointer_cast<const Assignment>(cache.read(kKey, "assignment", PortType::assignment));
+  EXPECT_EQ(a->cluster, (std::vector<std::int32_t>{2, 0, 1}));
+  EXPECT_EQ(a->clusters, 3);
+  const auto s = std::static_pointer_cast<const Scores>(cache.read(kKey, "scores", PortType::scores));
+  EXPECT_EQ(s->values.at("kmeans").at("acc").as_real(), 0.1 + 0.2);
+  cache.verify(kKey);
+  cache.remove(kKey);
+  EXPECT_FALSE(cache.contains(kKey));
+  EXPECT_EQ(f->data.get()[5], 6.0F);  // what is mapped stays
+}
+
+TEST_F(CacheTest, AnEntryAppearsWholeOrNotAtAll) {
+  Cache cache(folder);
+  {
+    const auto pending = cache.begin(kKey);
+    pending->put("features", PortType::features, features());
+    EXPECT_FALSE(cache.contains(kKey));
+  }
+  EXPECT_FALSE(cache.contains(kKey));
+  EXPECT_TRUE(fs::is_empty(folder / "tmp"));
+}
+
+TEST_F(CacheTest, TheFasterOfTwoStays) {
+  Cache cache(folder);
+  const auto slow = cache.begin(kKey);
+  fill(cache);
+  Value entry = Value::table();
+  entry["plugin"] = "stage.slow";
+  slow->commit(entry);
+  EXPECT_EQ(cache.entry(kKey).at("plugin").as_string(), "stage.fake");
+}
+
+TEST_F(CacheTest, DamageIsNamed) {
+  Cache cache(folder);
+  fill(cache);
+  const fs::path features_file = cache.file(kKey, "features");
+  fs::resize_file(features_file, fs::file_size(features_file) - 1);
+  EXPECT_NE(error_of([&] { cache.verify(kKey, 0); }).find(features_file.string() + " is damaged or cut off"), std::string::npos);
+  EXPECT_NE(error_of([&] { cache.read(kKey, "features", PortType::features); }).find(features_file.string()), std::string::npos);
+  fs::remove(features_file);
+  EXPECT_EQ(error_of([&] { cache.verify(kKey); }), "cannot read " + features_file.string() + ": No such file or directory");
+}
+
+TEST_F(CacheTest, AFlippedBitOfAnArrayIsFoundByVerify) {
+  Cache cache(folder);
+  fill(cache);
+  const fs::path file = cache.file(kKey, "features");
+  const std::string bytes = read_file(file);
+  const float start[] = {1, 2, 3};
+  flip(file, bytes.find(std::string(reinterpret_cast<const char*>(start), sizeof start)) + 5);
+  EXPECT_NE(error_of([&] { cache.verify(kKey); }).find(file.string() + " is damaged or cut off (the checksum of the array 'features')"),
+            std::string::npos);
+}
+
+TEST_F(CacheTest, AFlippedBitOfTheEntryIsFound) {
+  Cache cache(folder);
+  fill(cache);
+  const fs::path file = folder / "01" / kKey / "entry.json";
+  const std::size_t size = fs::file_size(file);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    flip(file, i);
+    const std::string error = error_of([&] { cache.entry(kKey); });
+    if (error.empty()) {
+      EXPECT_EQ(cache.entry(kKey).at("plugin").as_string(), "stage.fake");
+    } else {
+      ++found;
+      EXPECT_NE(error.find(file.string()), std::string::npos);
+    }
+    flip(file, i);
+  }
+  EXPECT_GT(found, size / 2);  // a blank that became another blank is harmless
+}
+
+TEST_F(CacheTest, AResultWithoutACodecIsRefused) {
+  Cache cache(folder);
+  EXPECT_EQ(error_of([&] { cache.begin(kKey)->put("data", PortType::dataset, features()); }),
+            "results of type Dataset cannot be kept in the cache: declare the stage that makes them uncached");
+}
+
+TEST_F(CacheTest, AFolderThatCannotBeMadeIsNamed) {
+  std::ofstream(folder.string()) << "a file";
+  EXPECT_NE(error_of([&] { Cache cache(folder); }).find("cannot make the folder " + (folder / "tmp").string()), std::string::npos);
+}
+
+TEST_F(CacheTest, ALockExcludesAndItsWaiterIsTold) {
+  Cache cache(folder);
+  std::atomic<int> inside{0}, most{0}, told{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i)
+    threads.emplace_back([&] {
+      for (int j = 0; j < 5; ++j) {
+        const auto lock = cache.lock(kKey, [&] { ++told; }, {});
+        const int now = ++inside;
+        if (now > most) most = now;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        --inside;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(most, 1);
+  EXPECT_GT(told, 0);
+  EXPECT_TRUE(fs::is_empty(folder / "locks"));
+}
+
+TEST_F(CacheTest, AWaiterStopsWhenAsked) {
+  Cache cache(folder);
+  const auto lock = cache.lock(kKey, {}, {});
+  EXPECT_EQ(cache.lock(kKey, {}, [] { return true; }), nullptr);
+}
+
+TEST_F(CacheTest, AKilledProcessFreesItsLockAndItsLeavingsAreRemoved) {
+  Cache cache(folder);
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto lock = cache.lock(kKey, {}, {});
+    const auto pending = cache.begin(kKey);
+    std::ofstream(folder / "checkpoints" / ("." + kKey + ".h5.tmp-1-0")) << "half";
+    if (::write(ready[1], "x", 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  EXPECT_EQ(cache.lock(kKey, {}, [] { return true; }), nullptr);
+  EXPECT_FALSE(fs::is_empty(folder / "tmp"));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  const auto lock = cache.lock(kKey, {}, {});
+  ASSERT_NE(lock, nullptr);
+  EXPECT_TRUE(fs::is_empty(folder / "tmp"));
+  EXPECT_TRUE(fs::is_empty(folder / "checkpoints"));
+}
+
+}  // namespace
+}  // namespace cdc

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace cdc {
+
+// What whole-or-not-at-all files share.
+
+std::string errno_text(int number);
+/// What to do about it, as the end of a sentence; empty where there is nothing to say.
+std::string remedy_for(int number);
+[[noreturn]] void fail_writing(const std::filesystem::path& path, int number);
+
+/// A name beside `path` that no other process or thread uses. Hidden, so that globs do not see it.
+std::filesystem::path temporary_name(const std::filesystem::path& path);
+/// Removes what killed processes left of `path`. Only for its one owner.
+void remove_temporaries(const std::filesystem::path& path);
+/// With the folders above it. cdc::Error naming it.
+void make_folder(const std::filesystem::path& folder);
+/// Flushes a folder's entries, so that a rename outlives a power cut.
+void sync_folder(const std::filesystem::path& folder);
+/// Gives a finished temporary file its name.
+void show_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
+
+}  // namespace cdc

@@ -1,0 +1,151 @@
+#include "artifact/hash.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "artifact/array_file.hpp"
+#include "cdc/error.hpp"
+#include "cdc/value.hpp"
+
+namespace cdc {
+namespace {
+
+std::string text_of(XXH128_hash_t hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  std::string out;
+  for (const unsigned char byte : canonical.digest) out += fmt::format("{:02x}", byte);
+  return out;
+}
+
+std::string reason() { return std::error_code(errno, std::generic_category()).message(); }
+
+struct Descriptor {
+  int fd = -1;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+struct StateDeleter {
+  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+};
+
+std::string hash_file(const std::filesystem::path& path) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) throw Error(fmt::format("cannot read {}: {}", path.string(), reason()));
+  const std::unique_ptr<XXH3_state_t, StateDeleter> state(XXH3_createState());
+  XXH3_128bits_reset(state.get());
+  std::vector<char> buffer(1 << 20);
+  for (;;) {
+    const ssize_t got = ::read(file.fd, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error(fmt::format("cannot read {}: {}", path.string(), reason()));
+    if (got == 0) break;
+    XXH3_128bits_update(state.get(), buffer.data(), static_cast<std::size_t>(got));
+  }
+  return text_of(XXH3_128bits_digest(state.get()));
+}
+
+struct stat status_of(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) throw Error(fmt::format("cannot read {}: {}", path.string(), reason()));
+  return status;
+}
+
+std::int64_t nanoseconds(const struct timespec& time) { return std::int64_t{time.tv_sec} * 1000000000 + time.tv_nsec; }
+
+/// A file's identity without reading it.
+Value identity(const struct stat& status) {
+  Value out = Value::table();
+  out["size"] = static_cast<std::int64_t>(status.st_size);
+  out["time"] = nanoseconds(status.st_mtim);
+  out["changed"] = nanoseconds(status.st_ctim);
+  out["inode"] = static_cast<std::int64_t>(status.st_ino);
+  return out;
+}
+
+std::string fingerprint_file(const std::filesystem::path& path, const struct stat& status, const std::filesystem::path& memo_folder) {
+  if (memo_folder.empty()) return "file:" + hash_file(path);
+  const std::filesystem::path memo = memo_folder / (hash_text(std::filesystem::absolute(path).string()) + ".json");
+  const Value now = identity(status);
+  std::error_code ignored;
+  if (std::filesystem::exists(memo, ignored)) {
+    try {  // a memo that cannot be read is no memo
+      const Value known = Value::from_json(read_file(memo));
+      if (known.at("identity") == now) return known.at("hash").as_string();
+    } catch (const Error&) {
+    }
+  }
+  const std::string hash = "file:" + hash_file(path);
+  // A file written just now could change again within the clock's tick, with the same size and time.
+  struct timespec clock {};
+  ::clock_gettime(CLOCK_REALTIME, &clock);
+  const bool settled = nanoseconds(clock) - nanoseconds(status.st_mtim) > 2000000000;
+  if (settled && identity(status_of(path)) == now) {
+    Value known = Value::table();
+    known["path"] = path.string();
+    known["identity"] = now;
+    known["hash"] = hash;
+    try {
+      std::filesystem::create_directories(memo_folder);
+      write_file(memo, known.to_json());
+    } catch (const std::exception&) {  // the hash is right all the same; the file is read again next time
+    }
+  }
+  return hash;
+}
+
+struct FolderWalk {
+  std::vector<std::string> lines;
+  std::vector<std::pair<dev_t, ino_t>> above;  ///< the folders that we are in: a link to one of them is not followed
+
+  void folder(const std::filesystem::path& path, const std::string& relative, const struct stat& status) {
+    const std::pair<dev_t, ino_t> self{status.st_dev, status.st_ino};
+    if (std::find(above.begin(), above.end(), self) != above.end()) return;
+    above.push_back(self);
+    std::error_code failure;
+    for (std::filesystem::directory_iterator it(path, failure), end; !failure && it != end; it.increment(failure)) {
+      const std::string name = relative.empty() ? it->path().filename().string() : relative + "/" + it->path().filename().string();
+      const struct stat entry = status_of(it->path());
+      if (S_ISDIR(entry.st_mode)) folder(it->path(), name, entry);
+      if (S_ISREG(entry.st_mode))
+        lines.push_back(fmt::format("{}{}{} {}", name, '\0', static_cast<std::int64_t>(entry.st_size), nanoseconds(entry.st_mtim)));
+    }
+    if (failure) throw Error(fmt::format("cannot read the folder {}: {}", path.string(), failure.message()));
+    above.pop_back();
+  }
+};
+
+}  // namespace
+
+std::string hash_bytes(const void* data, std::size_t size) { return text_of(XXH3_128bits(data, size)); }
+
+std::string hash_text(std::string_view text) { return hash_bytes(text.data(), text.size()); }
+
+std::string fingerprint(const std::filesystem::path& path, const std::filesystem::path& memo_folder) {
+  const struct stat status = status_of(path);
+  if (S_ISREG(status.st_mode)) return fingerprint_file(path, status, memo_folder);
+  if (!S_ISDIR(status.st_mode)) throw Error(fmt::format("{} is neither a file nor a folder", path.string()));
+  FolderWalk walk;
+  walk.folder(path, "", status);
+  std::sort(walk.lines.begin(), walk.lines.end());
+  std::string all;
+  for (const std::string& line : walk.lines) all += line + '\n';
+  return "folder:" + hash_text(all);
+}
+
+}  // namespace cdc
