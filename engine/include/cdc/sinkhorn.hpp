@@ -21,7 +21,7 @@ struct SinkhornReport {
 /// Sinkhorn-Knopp on scores [rows, columns] (row-major, rows = samples): P = diag(u) exp(scores / epsilon) diag(v), where `iterations` times
 /// the columns are scaled to their shares of the rows, then the rows to 1 (Cuturi, arXiv 1306.0895; as SwAV, arXiv 2006.09882, uses it). Writes the
 /// last `rows_out` rows of P to `codes` [rows_out, columns]: rows sum to 1 in float32 rounding; columns sum to `rows * marginal` as far as the
-/// iterations converged. `codes` may be `scores` itself when rows_out == rows.
+/// iterations converged. `codes` and `scores` must not overlap.
 ///
 /// The result is that of the log domain whatever the scores' range. The quick way takes exp once, of score minus the row's maximum, and starts with
 /// u = exp((row maximum - global maximum) / epsilon), so that it iterates on the same matrix; where anything leaves the range in which float32 keeps
