@@ -1,0 +1,133 @@
+#include "e2e/small_pipeline.hpp"
+
+namespace cdc::testing {
+namespace {
+
+using PipelineTest = SmallPipeline;
+
+std::vector<std::string> ran(const Value& summary) {
+  std::vector<std::string> names;
+  for (const auto& [name, stage] : summary.at("stages").as_table())
+    if (!stage.at("cached").as_boolean() && name != "images") names.push_back(name);
+  return names;
+}
+
+TEST_F(PipelineTest, RunsScoresAndLeavesARunDirectory) {
+  const ProcessResult r = cdc_run();
+  ASSERT_EQ(r.code, 0) << r.out << r.err;
+  const Value s = summary();
+  EXPECT_EQ(s.at("pipeline"), Value("small"));
+  EXPECT_EQ(s.at("seed"), Value(1));
+  EXPECT_EQ(ran(s), (std::vector<std::string>{"cdc", "features", "kmeans", "scores"}));
+  for (const char* what : {"cdc", "kmeans"}) {
+    const Value& scores = s.at("scores").at(what);
+    for (const char* score : {"acc", "nmi", "ari"}) EXPECT_GE(scores.at(score).as_real(), 0.3) << what << ' ' << score;
+    EXPECT_EQ(scores.at("protocol").at("trained_on").as_string(), "train+test") << s.to_json(1);
+  }
+  std::ifstream lines(folder_ / "runs" / "small" / "latest" / "metrics.jsonl");
+  int epochs = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Value v = Value::from_json(line);
+    if (v.find("epoch") == nullptr) continue;
+    EXPECT_EQ(v.at("epoch"), Value(++epochs));
+    for (const char* key : {"loss", "entropy", "largest_share", "images_per_second", "waiting_share"}) EXPECT_TRUE(v.at(key).is_real()) << key;
+  }
+  EXPECT_EQ(epochs, 4);
+  EXPECT_NE(r.out.find("ACC"), std::string::npos) << r.out;
+}
+
+TEST_F(PipelineTest, OnlyWhatChangedRunsAgain) {
+  ASSERT_EQ(cdc_run().code, 0);
+  const Value first = summary();
+  ASSERT_EQ(cdc_run().code, 0);
+  EXPECT_TRUE(ran(summary()).empty()) << summary().to_json(1);
+  EXPECT_EQ(first.at("scores"), summary().at("scores"));
+  const ProcessResult dry = cdc_run({"--dry-run", "stage.kmeans.restarts=5"});
+  EXPECT_EQ(dry.code, 0) << dry.err;
+  EXPECT_NE(dry.out.find("restarts"), std::string::npos) << dry.out;
+  ASSERT_EQ(cdc_run({"stage.kmeans.restarts=5"}).code, 0);
+  EXPECT_EQ(ran(summary()), (std::vector<std::string>{"kmeans", "scores"}));
+  ASSERT_EQ(cdc_run({"stage.cdc.batches_in_flight=5"}).code, 0);
+  EXPECT_TRUE(ran(summary()).empty()) << "a parameter without effect on the result must not be part of a key";
+  ASSERT_EQ(cdc_run({"--seed", "2"}).code, 0);
+  EXPECT_EQ(ran(summary()), (std::vector<std::string>{"cdc", "features", "kmeans", "scores"}));
+  ASSERT_EQ(cdc_run({"--fresh"}).code, 0);
+  EXPECT_EQ(ran(summary()), (std::vector<std::string>{"cdc", "features", "kmeans", "scores"}));
+  EXPECT_EQ(first.at("scores"), summary().at("scores")) << "a repeat at one number of compute threads has the same bits";
+}
+
+TEST_F(PipelineTest, ADamagedCacheEntryIsSaidAndComputedAgain) {
+  ASSERT_EQ(cdc_run().code, 0);
+  const Value first = summary();
+  for (const auto& entry : fs::recursive_directory_iterator(folder_ / "cache")) {
+    if (entry.path().filename() != "features.h5") continue;
+    std::fstream f(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    f.seekp(-100, std::ios::end);
+    f.put('\x55');
+    f.put('\xaa');
+  }
+  const ProcessResult r = cdc_run({"stage.kmeans.restarts=5"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE((r.out + r.err).find("features.h5"), std::string::npos) << r.out << r.err;
+  EXPECT_EQ(first.at("scores").at("cdc"), summary().at("scores").at("cdc"));
+}
+
+TEST_F(PipelineTest, MissingDataNameTheLineAndTheRemedy) {
+  fs::remove_all(folder_ / "data");
+  const ProcessResult r = cdc_run();
+  EXPECT_EQ(r.code, 2);
+  EXPECT_NE(r.err.find(file_.string() + ":7:"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find((folder_ / "data").string()), std::string::npos) << r.err;
+  EXPECT_EQ(cdc_run({"--check"}).code, 0);
+}
+
+TEST_F(PipelineTest, ALossThatIsNotFiniteStopsWithTheNodesName) {
+  const ProcessResult r = cdc_run({"stage.cdc.optimizer.lr=1e36", "stage.cdc.schedule.warmup_steps=0"});
+  EXPECT_EQ(r.code, 4) << r.out << r.err;
+  EXPECT_NE(r.err.find("not finite"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("node '"), std::string::npos) << r.err;
+}
+
+TEST_F(PipelineTest, StoppedBySignalItGoesOnLater) {
+  ASSERT_EQ(cdc_run().code, 0);
+  const std::string whole = without_times(summary());
+  cache_ = "other";
+  fs::remove_all(folder_ / "runs");
+  Process p(command({}), folder_, environment_, folder_);
+  // A checkpoint shows that training has begun.
+  for (int i = 0; i < 3000 && (!fs::exists(folder_ / cache_ / "checkpoints") || fs::is_empty(folder_ / cache_ / "checkpoints")); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  p.signal(SIGINT);
+  const ProcessResult stopped = p.wait();
+  ASSERT_EQ(stopped.code, 5) << stopped.out << stopped.err;
+  EXPECT_NE(stopped.err.find("same command"), std::string::npos) << stopped.err;
+  const ProcessResult r = cdc_run();
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE((r.out + r.err).find("goes on"), std::string::npos) << r.out << r.err;
+  EXPECT_EQ(without_times(summary()), whole);
+}
+
+TEST_F(PipelineTest, EveryPipelinePassesItsCheckWithoutData) {
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(source("pipelines"))) {
+    if (entry.path().extension() != ".toml") continue;
+    ++files;
+    const ProcessResult r = run_process({binary("cdc-run").string(), entry.path().string(), "--check"}, folder_, {{"CDC_FASHION_MNIST", "/nowhere"}}, folder_);
+    EXPECT_EQ(r.code, 0) << entry.path() << r.err;
+  }
+  EXPECT_GE(files, 3);
+}
+
+TEST_F(PipelineTest, ImageNetRecipeRunsOnAFewPhotographs) {
+  const fs::path sample = source("../shared/data/imagenet-sample");
+  if (!fs::exists(sample)) GTEST_SKIP() << "no sample of ImageNet at " << sample;
+  file_ = source("pipelines/cdc_imagenet.toml");
+  const ProcessResult r = cdc_run({"stage.images.root=" + sample.string(), "stage.cdc.epochs=1", "stage.cdc.batch_size=16", "stage.cdc.graph.views.size=48",
+                                   "stage.cdc.graph.head.clusters=10", "stage.kmeans.clusters=10"});
+  ASSERT_EQ(r.code, 0) << r.out << r.err;
+  const Value s = Value::from_json(read(folder_ / "runs" / "cdc_imagenet" / "latest" / "summary.json"));
+  EXPECT_TRUE(s.at("scores").at("cdc").at("nmi").is_real());
+}
+
+}  // namespace
+}  // namespace cdc::testing
