@@ -5,19 +5,13 @@
 #include <limits>
 
 #include "cdc/error.hpp"
+#include "numeric/clones.hpp"
 
 namespace cdc {
 namespace {
 
 constexpr std::int64_t kInfinity = std::numeric_limits<std::int64_t>::max() / 2;
 constexpr std::int64_t kLargestCost = std::int64_t{1} << 40;
-
-// The scans are plain loops that the compiler vectorises; which width, the processor decides when the library is loaded.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define CDC_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3", "no-trapping-math")))
-#else
-#define CDC_CLONES
-#endif
 
 /// The least reduced cost of a row and the least but one; the first column that has the least.
 struct TwoLeast {

@@ -8,12 +8,14 @@
 
 #include "cdc/parallel.hpp"
 #include "numeric/assignment.hpp"
+#include "numeric/clones.hpp"
 
 namespace cdc {
 namespace {
 
 __extension__ typedef __int128 Wide;
 
+constexpr int kLanes = 8;
 constexpr double kEps = std::numeric_limits<double>::epsilon();
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
@@ -38,30 +40,96 @@ struct RowSums {
   double mutual_information = 0;
   std::int64_t squares = 0;  ///< sum of squared counts: below 2^62, since a table holds fewer than 2^31 samples
   std::int32_t majority = -1;
-  std::int64_t majority_count = 0;
+  std::int32_t majority_count = 0;
 };
 
-RowSums row_sums(const Contingency& table, std::int64_t i, const std::vector<double>& log_count, const std::vector<double>& log_class) {
-  RowSums out;
-  const std::int32_t* row = table.row(i);
-  const std::int64_t cluster = table.cluster_sizes[size(i)];
-  if (cluster == 0) return out;
-  const auto n = static_cast<double>(table.samples);
-  const double log_n = std::log(n), log_cluster = std::log(static_cast<double>(cluster));
-  for (std::int64_t j = 0; j < table.classes; ++j) {
-    const std::int64_t count = row[j];
-    if (count == 0) continue;
-    out.squares += count * count;
-    if (count > out.majority_count) {
-      out.majority_count = count;
-      out.majority = static_cast<std::int32_t>(j);
-    }
-    const double p = static_cast<double>(count) / n;
-    const double log_c = size(count) < log_count.size() ? log_count[size(count)] : std::log(static_cast<double>(count));
-    const double term = p * (log_c - log_n) + p * (2 * log_n - log_cluster - log_class[size(j)]);
-    if (std::abs(term) >= kEps) out.mutual_information += term;  // so that independence gives 0 and not 1e-17
+/// Sum over a cluster's classes of p log(p / (p_cluster p_class)); `cluster_term` is 2 log n - log cluster size. Terms below eps count as 0, so that
+/// independence gives 0 and not 1e-17. Lane sums in fixed order.
+CDC_CLONES double information_of(const std::int32_t* row, std::int64_t classes, double n, double log_n, double cluster_term, const double* log_of,
+                                 const double* log_class) {
+  double lanes[kLanes] = {};
+  const auto term = [&](std::int64_t j) {
+    const double p = static_cast<double>(row[j]) / n;
+    const double t = p * (log_of[row[j]] - log_n) + p * (cluster_term - log_class[j]);
+    return std::abs(t) >= kEps ? t : 0.0;
+  };
+  std::int64_t j = 0;
+  for (; j + kLanes <= classes; j += kLanes)
+    for (int l = 0; l < kLanes; ++l) lanes[l] += term(j + l);
+  for (int l = 0; j < classes; ++j, ++l) lanes[l] += term(j);
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
+CDC_CLONES void count_sums(const std::int32_t* row, std::int64_t classes, std::int64_t* squares, std::int32_t* greatest) {
+  std::int64_t sum = 0;
+  std::int32_t most = 0;
+  for (std::int64_t j = 0; j < classes; ++j) {
+    sum += std::int64_t{row[j]} * row[j];
+    most = row[j] > most ? row[j] : most;
   }
-  return out;
+  *squares = sum;
+  *greatest = most;
+}
+
+constexpr double kNegligible = 1e-18;  ///< of a weight beside the greatest
+
+/// The mean of n log(samples n / (a b)) over overlaps n, times samples, for kLanes group sizes b at once. The overlap's distribution is
+/// hypergeometric: its weights follow from neighbours' ratios, from 1 at n = 0 on, and dividing by their sum makes them probabilities, so that no
+/// factorial is needed. For sizes whose overlap can be 0 and is small as a rule: weights grow like exp(mode).
+CDC_CLONES void overlap_means(double a, const double* b, const double* constant, double samples, double mode, const double* log_of, double* mean) {
+  typedef double Lanes __attribute__((vector_size(kLanes * sizeof(double))));
+  Lanes sizes, constants, w, weights, values;
+  for (int l = 0; l < kLanes; ++l) {
+    sizes[l] = b[l];
+    constants[l] = constant[l];
+    w[l] = weights[l] = 1;
+    values[l] = 0;
+  }
+  const Lanes rest = samples - a - sizes;
+  for (double n = 0; n < a;) {
+    for (int step = 0; step < 4; ++step, n += 1) {
+      const double log_next = log_of[static_cast<std::ptrdiff_t>(n) + 1];
+      const Lanes ratio = (a - n) * (sizes - n) / ((n + 1) * (rest + (n + 1)));
+      w *= ratio;
+      w = w > 0 ? w : w - w;  // beyond the smaller group
+      weights += w;
+      values += w * ((n + 1) * (log_next + constants));
+    }
+    bool done = n > mode;
+    for (int l = 0; l < kLanes; ++l) done &= w[l] <= kNegligible * weights[l];
+    if (done) break;
+  }
+  values /= weights;
+  for (int l = 0; l < kLanes; ++l) mean[l] = values[l];
+}
+
+/// The same for one pair of sizes of any kind, from the mode outwards.
+template <class LogAt>
+double overlap_mean(std::int64_t a, std::int64_t b, double constant, std::int64_t samples, const LogAt& log_at) {
+  const std::int64_t low = std::max<std::int64_t>(0, a + b - samples), high = std::min(a, b);
+  const auto guess = static_cast<std::int64_t>(static_cast<double>(a + 1) * static_cast<double>(b + 1) / static_cast<double>(samples + 2));
+  const std::int64_t mode = std::clamp(guess, low, high);
+  const auto da = static_cast<double>(a), db = static_cast<double>(b), rest = static_cast<double>(samples - a - b);
+  double weights = 1, value = mode > 0 ? static_cast<double>(mode) * (log_at(mode) + constant) : 0;
+  double w = 1;
+  for (std::int64_t n = mode; n < high; ++n) {
+    const auto d = static_cast<double>(n);
+    w *= (da - d) * (db - d) / ((d + 1) * (rest + d + 1));
+    if (w < kNegligible) break;
+    weights += w;
+    value += w * (d + 1) * (log_at(n + 1) + constant);
+  }
+  w = 1;
+  for (std::int64_t n = mode; n > low; --n) {
+    const auto d = static_cast<double>(n);
+    w *= d * (rest + d) / ((da - d + 1) * (db - d + 1));
+    if (w < kNegligible) break;
+    weights += w;
+    if (n > 1) value += w * (d - 1) * (log_at(n - 1) + constant);
+  }
+  return value / weights;
 }
 
 double away_from_zero(double x) { return x < 0 ? std::min(x, -kEps) : std::max(x, kEps); }
@@ -92,8 +160,7 @@ double expected_mutual_information(const std::vector<std::int64_t>& a, const std
     if (s > 0) ++distinct_b[s];
   if (distinct_a.empty() || distinct_b.empty()) return 0;
   const std::vector<std::pair<std::int64_t, std::int64_t>> rows(distinct_a.begin(), distinct_a.end()), columns(distinct_b.begin(), distinct_b.end());
-  const std::int64_t reach = std::min(rows.back().first, columns.back().first);
-  const std::vector<double> log_of = logarithms(std::min<std::int64_t>(reach, 1 << 16));
+  const std::vector<double> log_of = logarithms(std::clamp<std::int64_t>(std::min(rows.back().first, columns.back().first) + 4, 1024, 1 << 16));
   const auto log_at = [&](std::int64_t n) { return size(n) < log_of.size() ? log_of[size(n)] : std::log(static_cast<double>(n)); };
   const double log_n = std::log(static_cast<double>(samples));
   std::vector<double> log_column(columns.size());
@@ -101,36 +168,26 @@ double expected_mutual_information(const std::vector<std::int64_t>& a, const std
   std::vector<double> sums(rows.size(), 0.0);
   parallel_chunks(static_cast<std::int64_t>(rows.size()), 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t ra = rows[size(i)].first;
-      const double log_a = std::log(static_cast<double>(ra));
+      const std::int64_t a_size = rows[size(i)].first;
+      const double log_a = std::log(static_cast<double>(a_size));
       double sum = 0;
-      for (std::size_t j = 0; j < columns.size(); ++j) {
-        const std::int64_t cb = columns[j].first;
-        const std::int64_t low = std::max<std::int64_t>(0, ra + cb - samples), high = std::min(ra, cb);
-        // The overlap's distribution is hypergeometric. Its weights, 1 at the mode, follow from neighbours' ratios; dividing by their sum makes them
-        // probabilities, so that no factorial is needed.
-        const auto mode = std::clamp(
-            static_cast<std::int64_t>(static_cast<double>(ra + 1) * static_cast<double>(cb + 1) / static_cast<double>(samples + 2)), low, high);
-        const double constant = log_n - log_a - log_column[j];
-        const auto da = static_cast<double>(ra), db = static_cast<double>(cb), rest = static_cast<double>(samples - ra - cb);
-        double weights = 1, value = static_cast<double>(mode) * (mode > 0 ? log_at(mode) + constant : 0);
-        double w = 1;
-        for (std::int64_t n = mode; n < high; ++n) {
-          const auto d = static_cast<double>(n);
-          w *= (da - d) * (db - d) / ((d + 1) * (rest + d + 1));
-          if (w < 1e-19) break;
-          weights += w;
-          value += w * (d + 1) * (log_at(n + 1) + constant);
+      for (std::size_t j = 0; j < columns.size();) {
+        const std::size_t last = std::min(j + kLanes, columns.size()) - 1;  // sizes ascend
+        const double mode = static_cast<double>(a_size + 1) * static_cast<double>(columns[last].first + 1) / static_cast<double>(samples + 2);
+        const bool near_zero = mode < 64 && a_size + columns[last].first <= samples && a_size + 8 < static_cast<std::int64_t>(log_of.size());
+        if (!near_zero) {
+          sum += static_cast<double>(columns[j].second) * overlap_mean(a_size, columns[j].first, log_n - log_a - log_column[j], samples, log_at);
+          ++j;
+          continue;
         }
-        w = 1;
-        for (std::int64_t n = mode; n > low; --n) {
-          const auto d = static_cast<double>(n);
-          w *= d * (rest + d) / ((da - d + 1) * (db - d + 1));
-          if (w < 1e-19) break;
-          weights += w;
-          if (n > 1) value += w * (d - 1) * (log_at(n - 1) + constant);
+        double sizes[kLanes], constants[kLanes], means[kLanes];
+        for (std::size_t l = 0; l < kLanes; ++l) {
+          const std::size_t c = std::min(j + l, last);
+          sizes[l] = static_cast<double>(columns[c].first);
+          constants[l] = log_n - log_a - log_column[c];
         }
-        sum += static_cast<double>(columns[j].second) * value / weights;
+        overlap_means(static_cast<double>(a_size), sizes, constants, static_cast<double>(samples), mode, log_of.data(), means);
+        for (std::size_t l = 0; j <= last; ++j, ++l) sum += static_cast<double>(columns[j].second) * means[l];
       }
       sums[size(i)] = sum * static_cast<double>(rows[size(i)].second) / static_cast<double>(samples);
     }
@@ -143,31 +200,41 @@ double expected_mutual_information(const std::vector<std::int64_t>& a, const std
 ClusteringScores clustering_scores(const Contingency& table) {
   ClusteringScores out;
   const auto n = static_cast<double>(table.samples);
-  const std::int64_t largest = std::min(*std::max_element(table.cluster_sizes.begin(), table.cluster_sizes.end()),
-                                        *std::max_element(table.class_sizes.begin(), table.class_sizes.end()));
-  const std::vector<double> log_count = logarithms(std::min<std::int64_t>(largest, 1 << 16));
-  std::vector<double> log_class(table.class_sizes.size(), 0.0);
-  for (std::size_t j = 0; j < log_class.size(); ++j)
-    if (table.class_sizes[j] > 0) log_class[j] = std::log(static_cast<double>(table.class_sizes[j]));
+  const auto used = [](const std::vector<std::int64_t>& sizes) {
+    return std::count_if(sizes.begin(), sizes.end(), [](std::int64_t s) { return s > 0; });
+  };
+  const auto clusters = used(table.cluster_sizes), classes = used(table.class_sizes);
+  const bool informative = clusters > 1 && classes > 1;  // else the mutual information is 0
+  std::vector<double> log_of, log_class;
+  if (informative) {
+    log_of = logarithms(std::min(*std::max_element(table.cluster_sizes.begin(), table.cluster_sizes.end()),
+                                 *std::max_element(table.class_sizes.begin(), table.class_sizes.end())));
+    for (const std::int64_t s : table.class_sizes) log_class.push_back(s > 0 ? std::log(static_cast<double>(s)) : 0.0);
+  }
+  const double log_n = std::log(n);
   std::vector<RowSums> rows(size(table.clusters));
   parallel_chunks(table.clusters, std::max<std::int64_t>(1, 65536 / table.classes), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) rows[size(i)] = row_sums(table, i, log_count, log_class);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t cluster = table.cluster_sizes[size(i)];
+      if (cluster == 0) continue;
+      const std::int32_t* row = table.row(i);
+      RowSums& sums = rows[size(i)];
+      count_sums(row, table.classes, &sums.squares, &sums.majority_count);
+      sums.majority = static_cast<std::int32_t>(std::find(row, row + table.classes, sums.majority_count) - row);
+      if (informative)
+        sums.mutual_information =
+            information_of(row, table.classes, n, log_n, 2 * log_n - std::log(static_cast<double>(cluster)), log_of.data(), log_class.data());
+    }
   });
 
   double mutual_information = 0;
-  std::int64_t squares = 0;
-  std::int64_t in_majority = 0;
+  std::int64_t squares = 0, in_majority = 0;
   for (const RowSums& row : rows) {
     mutual_information += row.mutual_information;
     squares += row.squares;
     in_majority += row.majority_count;
     out.majority.push_back(row.majority);
   }
-  const auto used = [](const std::vector<std::int64_t>& sizes) {
-    return std::count_if(sizes.begin(), sizes.end(), [](std::int64_t s) { return s > 0; });
-  };
-  const auto clusters = used(table.cluster_sizes), classes = used(table.class_sizes);
-  if (clusters == 1 || classes == 1) mutual_information = 0;
   mutual_information = std::max(mutual_information, 0.0);
 
   out.purity = static_cast<double>(in_majority) / n;
