@@ -1,0 +1,68 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "cdc/export.hpp"
+#include "cdc/value.hpp"
+
+namespace cdc {
+
+/// Where a run leaves what explains its numbers: RUNS/PIPELINE/TIME with the link RUNS/PIPELINE/latest, or a folder that the user names. Holds the
+/// folder for itself (flock) as long as it lives. Files, all but log.txt whole or not at all: pipeline.toml, run.json, metrics.jsonl, summary.json,
+/// log.txt, STAGE.PORT.h5 (weights). Methods may be called from any thread.
+class CDC_API RunDirectory {
+ public:
+  struct Request {
+    std::filesystem::path runs;       ///< folder of all runs
+    std::string pipeline;             ///< its name
+    std::filesystem::path directory;  ///< this one instead of RUNS/PIPELINE/TIME, where given
+    std::string key;                  ///< of what is to be run: a run of the same key that did not end is continued
+    bool fresh = false;               ///< never continue
+  };
+  explicit RunDirectory(const Request& request);  ///< cdc::Error where it cannot be made, or another run is at work in `directory`
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  /// run.json of the earlier start that this run continues; null for a new run.
+  const Value& earlier() const { return earlier_; }
+
+  void pipeline(const std::string& name, const std::string& text);  ///< the resolved pipeline
+  void record(const Value& run);                                    ///< run.json
+  void summary(const Value& summary);                               ///< summary.json: the run has ended
+  /// The order of stages in metrics.jsonl once the run has ended; while it runs, lines stand as they come.
+  void stages(std::vector<std::string> names);
+  /// Adds a line {"stage": ..., ...} to metrics.jsonl.
+  void metric(const std::string& stage, const Value& line);
+  /// Replaces the lines of a stage.
+  void metrics(const std::string& stage, const std::vector<Value>& lines);
+  std::vector<Value> metrics_of(const std::string& stage) const;  ///< without "stage"
+  void finish_metrics();                                          ///< stage after stage
+  enum class Level { info, warning, error };
+  void log(Level level, const std::string& text);
+  /// A file of the cache under another name here: a hard link, or a copy on another file system.
+  void keep(const std::filesystem::path& file, const std::string& name);
+
+ private:
+  bool take(const std::filesystem::path& folder);
+  void make_new(const Request& request);
+  void point_latest() const;
+  std::string metrics_text() const;
+
+  std::filesystem::path path_;
+  Value earlier_;
+  int fd_ = -1;  ///< of the folder, locked
+  mutable std::mutex mutex_;
+  std::vector<std::string> order_;
+  std::map<std::string, std::vector<Value>> lines_;
+  struct Log;
+  std::unique_ptr<Log> log_;
+};
+
+}  // namespace cdc
