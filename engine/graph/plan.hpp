@@ -38,7 +38,7 @@ struct PlannedNode {
 struct PlannedGraph {
   std::string stage;  ///< the stage that states it
   std::vector<PlannedNode> nodes;
-  std::size_t node(const std::string& name) const;  ///< index; cdc::Error where there is none
+  CDC_API std::size_t node(const std::string& name) const;  ///< index; cdc::Error where there is none
 };
 
 struct PlannedStage {

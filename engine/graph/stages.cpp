@@ -1,0 +1,284 @@
+// The pipeline as a whole: its tables, stages, graphs, and what they have to do with each other.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/suggest.hpp"
+#include "graph/draft.hpp"
+
+namespace cdc::planning {
+namespace {
+
+std::vector<const Draft*> pointers(const std::vector<StageDraft>& drafts) {
+  std::vector<const Draft*> out;
+  for (const StageDraft& one : drafts) out.push_back(&one);
+  return out;
+}
+
+std::vector<const Draft*> pointers(const std::vector<Draft>& drafts) {
+  std::vector<const Draft*> out;
+  for (const Draft& one : drafts) out.push_back(&one);
+  return out;
+}
+
+Scope scope_of(const PipelineDraft& draft, const GraphDraft& graph) {
+  return {pointers(graph.nodes), fmt::format("the graph of stage '{}'", draft.stages[graph.owner].name)};
+}
+
+void read_settings(PipelineDraft& draft, const Spec& table, Problems& problems) {
+  if (!table.is_table()) {
+    problems.add(table.where, "'pipeline' must be a table: write [pipeline], and under it name = \"...\" and seed = ...");
+    return;
+  }
+  for (const auto& [key, value] : table.table) {
+    if (key == "name") {
+      if (!value.is_string() || !is_name(value.string()))
+        problems.add(value.where, "'name' must be a string of letters, digits, '_' and '-' (at most 100 of them): it names the run directories");
+      else
+        draft.name = value.string();
+    } else if (key == "seed") {
+      if (value.type != Value::Type::integer || value.scalar.as_integer() < 0)
+        problems.add(value.where, fmt::format("'seed' must be an integer of at least 0, found {}", value.value().to_json()));
+      else
+        draft.seed = static_cast<std::uint64_t>(value.scalar.as_integer());
+    } else {
+      problems.add(value.key_where, fmt::format("[pipeline] has no key '{}'{}", key,
+                                                did_you_mean(key, {"name", "seed"}).empty() ? "; its keys are 'name' and 'seed'"
+                                                                                            : did_you_mean(key, {"name", "seed"})));
+    }
+  }
+}
+
+/// The table [stage.NAME.graph]: nodes, their parameters and wires.
+void read_graph(PipelineDraft& draft, std::size_t owner, const Spec& table, const Registry& registry, Problems& problems) {
+  GraphDraft graph;
+  graph.owner = owner;
+  for (const auto& [name, spec] : table.table) {
+    const std::string header = fmt::format("{}.graph.{}", draft.stages[owner].header, name);
+    if (!spec.is_table()) {
+      problems.add(spec.key_where, fmt::format("'{}' is no node: a node is a table, [{}], with plugin = \"FAMILY.NAME\"", name, header));
+      continue;
+    }
+    Draft& node = graph.nodes.emplace_back();
+    node.name = name;
+    node.kind = Kind::node;
+    node.header = header;
+    node.spec = &spec;
+    read_part(node, registry, problems);
+  }
+  if (table.table.empty())
+    problems.add(table.where, fmt::format("the graph of stage '{}' has no nodes: add tables [{}.graph.NODE]", draft.stages[owner].name,
+                                          draft.stages[owner].header));
+  // A wrong parameter leaves the wiring as it is, but for what a node follows.
+  for (const Draft& node : graph.nodes) graph.broken = graph.broken || node.info == nullptr || (node.info->follow != nullptr && !node.wrong.empty());
+  const std::size_t before = problems.all.size();
+  const Scope scope = scope_of(draft, graph);
+  for (Draft& node : graph.nodes) read_wires(node, scope, problems);
+  std::vector<std::string> names;
+  for (const Draft& node : graph.nodes) names.push_back(node.name);
+  for (const Draft& node : graph.nodes) {
+    if (node.info == nullptr || node.info->follow == nullptr || node.component == nullptr || !node.wrong.empty()) continue;
+    std::string followed;
+    try {
+      followed = node.info->follow(*node.component);
+    } catch (const std::exception& e) {
+      problems.add(node.spec->where, fmt::format("{} ('{}'): {}", node.title(), node.info->id, e.what()));
+      continue;
+    }
+    if (followed.empty() || std::find(names.begin(), names.end(), followed) != names.end()) continue;
+    // The line that gives the name, where a parameter of that value does.
+    Location where = node.spec->where;
+    for (const auto& [parameter, place] : node.parameter_where)
+      if (const Value* value = node.parameters.find(parameter); value != nullptr && value->is_string() && value->as_string() == followed)
+        where = place;
+    std::string hint = did_you_mean(followed, names);
+    if (hint.empty()) hint = fmt::format("; there are {}", quoted_list(names));
+    problems.add(where, fmt::format("{} follows '{}', but there is no node '{}' in {}{}", node.title(), followed, followed, scope.place, hint));
+  }
+  graph.order = sorted_by_wires(pointers(graph.nodes), problems);
+  graph.broken = graph.broken || problems.all.size() > before;
+  draft.stages[owner].graph = draft.graphs.size();
+  draft.graphs.push_back(std::move(graph));
+}
+
+/// `graph = "STAGE"`.
+void share_graphs(PipelineDraft& draft, Problems& problems) {
+  std::vector<std::string> with_graph;
+  for (const StageDraft& stage : draft.stages)
+    if (stage.graph) with_graph.push_back(stage.name);
+  for (StageDraft& stage : draft.stages) {
+    const Spec* given = stage.spec->find("graph");
+    if (given == nullptr || !given->is_string() || stage.info == nullptr || !stage.info->has_graph) continue;
+    const auto owner = std::find_if(draft.stages.begin(), draft.stages.end(), [&](const StageDraft& s) { return s.name == given->string(); });
+    if (owner != draft.stages.end() && owner->graph && draft.graphs[*owner->graph].owner == static_cast<std::size_t>(owner - draft.stages.begin())) {
+      stage.graph = owner->graph;
+      continue;
+    }
+    draft.broken = true;
+    std::string hint = did_you_mean(given->string(), with_graph);
+    if (hint.empty()) hint = with_graph.empty() ? "; no stage has one" : fmt::format("; there is that of {}", quoted_list(with_graph));
+    problems.add(given->where, fmt::format("graph = \"{}\" names no stage with a graph of its own{}", given->string(), hint));
+  }
+}
+
+void read_graphs(PipelineDraft& draft, const Registry& registry, Problems& problems) {
+  for (std::size_t i = 0; i < draft.stages.size(); ++i) {
+    StageDraft& stage = draft.stages[i];
+    const Spec* given = stage.spec->find("graph");
+    if (stage.info == nullptr) {
+      // Its plugin is not known, but its nodes are looked at all the same.
+      if (given != nullptr && given->is_table()) {
+        read_graph(draft, i, *given, registry, problems);
+        draft.graphs.back().broken = true;
+      }
+      draft.broken = true;
+      continue;
+    }
+    if (!stage.info->has_graph) {
+      if (given != nullptr)
+        problems.add(given->key_where, fmt::format("'{}' takes no graph of nodes: remove it from stage '{}'", stage.info->id, stage.name));
+      continue;
+    }
+    if (given == nullptr) {
+      problems.add(stage.spec->where,
+                   fmt::format("{} ('{}') needs a graph of nodes: add tables [{}.graph.NODE], or take that of another stage, graph = \"STAGE\"",
+                               stage.title(), stage.info->id, stage.header));
+      draft.broken = true;
+    } else if (given->is_table()) {
+      read_graph(draft, i, *given, registry, problems);
+    } else if (!given->is_string()) {
+      problems.add(given->where,
+                   fmt::format("'graph' must be tables [{}.graph.NODE], or the name of another stage, graph = \"STAGE\"", stage.header));
+      draft.broken = true;
+    }
+  }
+  share_graphs(draft, problems);
+}
+
+/// Port parameters: which node of which graph they mean.
+void read_ports(PipelineDraft& draft, Problems& problems) {
+  for (StageDraft& stage : draft.stages) {
+    if (stage.info == nullptr) continue;
+    for (const PortInfo& input : stage.info->inputs) {
+      const Wire* wire = input.type == PortType::model ? stage.wire(input.name) : nullptr;
+      if (wire == nullptr) continue;
+      for (const Source& source : wire->sources)
+        if (const auto& graph = draft.stages[source.index].graph) stage.model_graphs.emplace_back(input.name, *graph);
+    }
+    for (const ParameterInfo& p : stage.info->parameters) {
+      const Value* given = p.type == ParameterType::port ? stage.parameters.find(p.name) : nullptr;
+      if (given == nullptr || given->as_string().empty()) continue;
+      const std::string text = given->as_string();
+      const Spec* spec = stage.spec->find(p.name);
+      const Location where = spec == nullptr ? stage.spec->where : spec->where;
+      std::optional<std::size_t> graph = stage.graph;
+      if (!p.graph_of.empty()) {
+        graph.reset();
+        const Wire* wire = stage.wire(p.graph_of);
+        if (wire == nullptr || stage.wrong_inputs.count(p.graph_of) != 0) {
+          if (stage.wrong_inputs.count(p.graph_of) == 0)
+            problems.add(where,
+                         fmt::format("'{}' of {} names a node of the graph that made its input '{}', which is not connected: write in.{} = \"STAGE\"",
+                                     p.name, stage.title(), p.graph_of, p.graph_of));
+          draft.broken = true;
+          continue;
+        }
+        const StageDraft& maker = draft.stages[wire->sources.front().index];
+        graph = maker.graph;
+        if (!graph && maker.info != nullptr && !maker.info->has_graph)
+          problems.add(where, fmt::format("'{}' of {} names a node of the graph that made its input '{}', but {} ('{}') has no graph", p.name,
+                                          stage.title(), p.graph_of, maker.title(), maker.info->id));
+      }
+      if (!graph) {
+        draft.broken = true;
+        continue;
+      }
+      GraphDraft& target = draft.graphs[*graph];
+      std::optional<Source> source =
+          resolve_reference(scope_of(draft, target), text, where, p.port_type, fmt::format("'{}' of {}", p.name, stage.title()), nullptr, problems);
+      if (!source) {
+        draft.broken = true;
+        continue;
+      }
+      target.named.insert(source->index);
+      stage.parameters[p.name] = target.nodes[source->index].name + "." + source->port;
+      stage.port_graph[p.name] = *graph;
+      stage.ports[p.name] = std::move(*source);
+    }
+  }
+}
+
+}  // namespace
+
+void read_pipeline(PipelineDraft& draft, const Spec& spec, const std::string& default_name, const Registry& registry, Problems& problems) {
+  draft.name = default_name;
+  for (const auto& [key, value] : spec.table) {
+    if (key == "pipeline") {
+      read_settings(draft, value, problems);
+    } else if (key != "stage") {
+      std::string hint = did_you_mean(key, {"pipeline", "stage"});
+      problems.add(value.key_where, fmt::format("there is no table or key '{}' at the top of a pipeline file{}", key,
+                                                hint.empty() ? "; there are [pipeline] and [stage.NAME]" : hint));
+    }
+  }
+  const Spec* stages = spec.find("stage");
+  if (stages == nullptr || !stages->is_table() || stages->table.empty()) {
+    problems.add(stages == nullptr ? spec.where : stages->where,
+                 "the pipeline has no stages: add tables [stage.NAME], each with plugin = \"FAMILY.NAME\"");
+    return;
+  }
+  draft.stages.reserve(stages->table.size());
+  for (const auto& [name, table] : stages->table) {
+    if (!table.is_table()) {
+      problems.add(table.key_where, fmt::format("'{}' is no stage: a stage is a table, [stage.{}], with plugin = \"FAMILY.NAME\"", name, name));
+      continue;
+    }
+    StageDraft& stage = draft.stages.emplace_back();
+    stage.name = name;
+    stage.kind = Kind::stage;
+    stage.header = "stage." + name;
+    stage.spec = &table;
+    read_part(stage, registry, problems);
+  }
+  const Scope scope{pointers(draft.stages), "the pipeline"};
+  for (StageDraft& stage : draft.stages) read_wires(stage, scope, problems);
+  draft.order = sorted_by_wires(pointers(draft.stages), problems);
+  read_graphs(draft, registry, problems);
+  read_ports(draft, problems);
+}
+
+void find_dead_nodes(PipelineDraft& draft, Problems& problems) {
+  if (draft.broken) return;  // what names nothing real may have been meant for a node that looks dead
+  for (const GraphDraft& graph : draft.graphs) {
+    if (graph.broken) continue;
+    const ComponentInfo& owner = *draft.stages[graph.owner].info;
+    if (std::none_of(owner.parameters.begin(), owner.parameters.end(), [](const ParameterInfo& p) { return p.type == ParameterType::port; }))
+      continue;  // it takes from its graph what it likes
+    std::vector<std::size_t> alive(graph.named.begin(), graph.named.end());
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+      if (graph.nodes[i].info->outputs.empty()) alive.push_back(i);  // does its work by itself
+    std::set<std::size_t> seen(alive.begin(), alive.end());
+    const auto reach = [&](std::size_t i) {
+      if (seen.insert(i).second) alive.push_back(i);
+    };
+    for (std::size_t head = 0; head < alive.size(); ++head) {
+      const Draft& node = graph.nodes[alive[head]];
+      for (const Wire& wire : node.wires)
+        for (const Source& source : wire.sources) reach(source.index);
+      if (node.info->follow == nullptr || node.component == nullptr) continue;
+      const std::string followed = node.info->follow(*node.component);
+      for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+        if (graph.nodes[i].name == followed) reach(i);
+    }
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+      if (seen.count(i) == 0)
+        problems.add(
+            graph.nodes[i].spec->where,
+            fmt::format(
+                "{} is dead: no output of it reaches a loss, a prediction or another port that a stage names, and no node that does follows it. "
+                "Connect it, or remove it",
+                graph.nodes[i].title()));
+  }
+}
+
+}  // namespace cdc::planning
