@@ -1,0 +1,143 @@
+#include "cdc/sinkhorn.hpp"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "cdc/error.hpp"
+#include "cdc/node.hpp"
+
+namespace {
+
+/// The definition on tensors, for devices other than the CPU: logarithms throughout.
+at::Tensor sinkhorn_on_device(const at::Tensor& scores, const cdc::SinkhornOptions& options, const at::Tensor& log_marginal) {
+  at::Tensor q = scores / options.epsilon;
+  const double rows = static_cast<double>(scores.size(0));
+  for (int i = 0; i < options.iterations; ++i) {
+    q = q - at::logsumexp(q, 0, /*keepdim=*/true) + log_marginal + std::log(rows);
+    q = at::log_softmax(q, 1);
+  }
+  return q.exp();
+}
+
+class Sinkhorn final : public cdc::Node {
+ public:
+  std::string normalise = "none";
+  double epsilon = 0.05;
+  int iterations = 3;
+  bool hard = false;
+  std::vector<double> prior;
+  std::int64_t queue_size = 0, start_epoch = 0;
+  /// The last scores of each view: [V, queue_size, K], a ring; and [2] int64 on the CPU: where the next row goes, how many are there.
+  at::Tensor queue, place;
+
+  static constexpr cdc::In<cdc::Logits> kLogits{"logits", "Scores of the clusters"};
+  static constexpr cdc::Out<cdc::Codes> kCodes{"codes", "Soft (or one-hot) balanced assignment of each sample of each view"};
+
+  static void describe(cdc::Schema<Sinkhorn>& s) {
+    s.summary("Balanced codes by Sinkhorn-Knopp: rows sum to 1, clusters get their share of the batch. Each view by itself.");
+    s.param(&Sinkhorn::normalise, "normalise", "What is done to the scores of a sample first: nothing, scale to length 1, or softmax")
+        .choices({"none", "l2", "softmax"});
+    s.param(&Sinkhorn::epsilon, "epsilon", "Weight of the entropy: smaller makes codes harder").range(1e-4, 1e4);
+    s.param(&Sinkhorn::iterations, "iterations", "Number of iterations").range(1, 10000);
+    s.param(&Sinkhorn::hard, "hard", "One-hot codes: the largest of each row");
+    s.param(&Sinkhorn::prior, "prior", "The share of each cluster, positive, K numbers; empty: all equal").at_least(0);
+    s.param(&Sinkhorn::queue_size, "queue_size", "Scores of earlier batches that are balanced together with the batch, samples a view; 0: none")
+        .range(0, 1e8);
+    s.param(&Sinkhorn::start_epoch, "start_epoch", "First epoch (from 0) whose scores enter the queue; it is used once it is full").range(0, 1e6);
+    s.input(kLogits).output(kCodes).full_precision().no_gradient();
+    s.state(&Sinkhorn::queue, "queue").state(&Sinkhorn::place, "queue_place");
+  }
+
+  void check() const override {
+    for (const double share : prior)
+      if (!(share > 0)) throw cdc::Error("every share of 'prior' must be positive: Sinkhorn has no solution with an empty cluster");
+  }
+
+  void build(const cdc::BuildContext& context) override {
+    const std::int64_t clusters = context.size("K");
+    if (!prior.empty()) {
+      if (static_cast<std::int64_t>(prior.size()) != clusters)
+        throw cdc::Error(fmt::format("node '{}': 'prior' has {} shares, but there are {} clusters", context.name, prior.size(), clusters));
+      const double total = std::accumulate(prior.begin(), prior.end(), 0.0);
+      for (const double share : prior) marginal_.push_back(static_cast<float>(share / total));
+      log_marginal_ = at::tensor(marginal_).log();
+    } else {
+      log_marginal_ = at::tensor(-std::log(static_cast<double>(clusters)), at::kFloat);
+    }
+    queue = at::zeros({queue_size > 0 ? context.size("V") : 0, queue_size, clusters});
+    place = at::zeros({2}, at::kLong);
+  }
+
+  void forward(cdc::Step& step) override {
+    at::Tensor scores = step.in(kLogits).detach();
+    if (normalise == "softmax") scores = at::softmax(scores, -1);
+    if (normalise == "l2") scores = scores / at::linalg_vector_norm(scores, 2, {-1}, true).clamp_min(1e-12);
+    scores = scores.contiguous();
+    const std::int64_t views = scores.size(0), batch = scores.size(1), clusters = scores.size(2);
+    if (step.training() && clusters > batch + queue_size)
+      throw cdc::Error(
+          fmt::format("a batch of {} samples cannot fill {} clusters evenly{}: raise batch_size to {} or more, or set queue_size (a few times the "
+                      "number of clusters)",
+                      batch, clusters, queue_size > 0 ? fmt::format(", even with a queue of {}", queue_size) : "", clusters));
+    at::Tensor codes = at::empty_like(scores);
+    const bool queued = step.training() && queue_size > 0 && place_of(1) == queue_size && step.epoch() >= start_epoch;
+    for (std::int64_t v = 0; v < views; ++v) balance(queued ? at::cat({queue[v], scores[v]}) : scores[v], codes[v]);
+    if (hard) codes = at::zeros_like(codes).scatter_(-1, codes.argmax(-1, /*keepdim=*/true), 1.0);
+    if (step.training() && queue_size > 0 && step.epoch() >= start_epoch) newest_ = scores;
+    step.out(kCodes, codes);
+  }
+
+  void after_step(cdc::Step&, cdc::Node*) override {
+    if (!newest_.defined()) return;
+    // Of a batch larger than the queue its last samples stay.
+    const std::int64_t n = std::min(newest_.size(1), queue_size);
+    const at::Tensor rows = newest_.narrow(1, newest_.size(1) - n, n);
+    const std::int64_t at = place_of(0), before_end = std::min(n, queue_size - at);
+    queue.narrow(1, at, before_end).copy_(rows.narrow(1, 0, before_end));
+    if (before_end < n) queue.narrow(1, 0, n - before_end).copy_(rows.narrow(1, before_end, n - before_end));
+    place.copy_(at::tensor({(at + n) % queue_size, std::min(queue_size, place_of(1) + n)}, at::kLong));
+    newest_ = at::Tensor();
+  }
+
+  void move_to(c10::Device device) override { log_marginal_ = log_marginal_.to(device); }
+
+ private:
+  std::int64_t place_of(std::int64_t i) const { return place[i].item<std::int64_t>(); }
+
+  /// Codes [B, K] of the last B rows of `scores`.
+  void balance(const at::Tensor& scores, at::Tensor codes) const {
+    cdc::SinkhornOptions options;
+    options.epsilon = epsilon;
+    options.iterations = iterations;
+    options.marginal = marginal_.empty() ? nullptr : marginal_.data();
+    if (scores.is_cpu()) {
+      cdc::sinkhorn(scores.data_ptr<float>(), scores.size(0), scores.size(1), codes.size(0), options, codes.data_ptr<float>());
+      return;
+    }
+    const at::Tensor all = sinkhorn_on_device(scores, options, log_marginal_);
+    if (!at::isfinite(all.sum()).item<bool>())
+      throw cdc::Error("Sinkhorn needs finite scores, but some are not; the network that gave them has diverged");
+    codes.copy_(all.narrow(0, all.size(0) - codes.size(0), codes.size(0)));
+  }
+
+  std::vector<float> marginal_;
+  at::Tensor log_marginal_, newest_;
+};
+
+}  // namespace
+CDC_PLUGIN(Sinkhorn, "assign.sinkhorn")
