@@ -30,11 +30,11 @@ class CDC_API RunObserver {
 
 struct RunOptions {
   std::filesystem::path cache = "cache";
-  std::filesystem::path runs = "runs";      ///< run directories: RUNS/NAME/TIME
-  std::filesystem::path run_directory;      ///< this one instead, where given
-  int threads = 0;                          ///< 0: all
+  std::filesystem::path runs = "runs";  ///< run directories: RUNS/NAME/TIME
+  std::filesystem::path run_directory;  ///< this one instead, where given
+  int threads = 0;                      ///< 0: all
   std::string device = "cpu";
-  bool fresh = false;                       ///< nothing cached is taken, checkpoints are removed: starts over
+  bool fresh = false;  ///< nothing cached is taken, checkpoints are removed: starts over
   SessionFactory sessions;
   RunObserver* observer = nullptr;
   const std::atomic<bool>* stop = nullptr;  ///< set by a signal handler
@@ -55,8 +55,8 @@ struct RunResult {
   Value summary;  ///< summary.json
 };
 
-/// Runs what has to run (oneTBB flow graph: independent stages at the same time; stages with a graph of nodes one at a time, since LibTorch owns the cores),
-/// and writes the run directory. cdc::Error naming the stage; Stopped.
+/// Runs what has to run (oneTBB flow graph: independent stages at the same time; stages with a graph of nodes one at a time, since LibTorch owns the
+/// cores), and writes the run directory. cdc::Error naming the stage; Stopped.
 CDC_API RunResult run_pipeline(const Plan& plan, const Registry& registry, const RunOptions& options);
 
 }  // namespace cdc

@@ -1,0 +1,193 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <new>
+#include <utility>
+
+#include "cdc/error.hpp"
+#include "cdc/session.hpp"
+#include "exec/run_state.hpp"
+
+namespace cdc {
+namespace {
+
+/// The first line: LibTorch appends a page of addresses.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+class Context final : public StageContext {
+ public:
+  Context(RunState& run, std::size_t index) : run_(run), index_(index), stage_(run.plan.stages[index]), device_(run.options.device) {}
+
+  const std::string& name() const override { return stage_.name; }
+  std::uint64_t seed() const override { return run_.schedule.identities[index_].seed; }
+  int threads() const override { return run_.threads; }
+  const std::string& device() const override { return device_; }
+  bool stopping() const override { return run_.stopping(); }
+  void info(const std::string& text) override { run_.info(index_, text); }
+  void warn(const std::string& text) override { run_.warn(index_, text); }
+  void progress(const Progress& progress) override { run_.progress(index_, progress); }
+  void metric(Value line) override { run_.directory.metric(stage_.name, line); }
+  void metrics(const std::vector<Value>& lines) override { run_.directory.metrics(stage_.name, lines); }
+  void summary(std::string_view key, Value value) override { summary_[key] = std::move(value); }
+  std::filesystem::path checkpoint_path() const override { return run_.cache.checkpoint_path(run_.schedule.identities[index_].key); }
+
+  std::pair<std::string, std::string> port(std::string_view parameter) const override {
+    const auto found = stage_.ports.find(std::string(parameter));
+    if (found == stage_.ports.end()) return {};
+    const ParameterInfo* info = stage_.info->parameter(found->first);
+    return {graph_of(info == nullptr ? std::string() : info->graph_of)->nodes.at(found->second.index).name, found->second.port};
+  }
+
+  std::unique_ptr<GraphSession> session(std::string_view model_input) override {
+    if (!run_.options.sessions) throw Error("this program runs no graphs of nodes");
+    return run_.options.sessions(graph_of(std::string(model_input)), run_.registry);
+  }
+
+  const Value& told() const { return summary_; }
+  const std::shared_ptr<const void>& given(const std::string& port) const {
+    static const std::shared_ptr<const void> nothing;
+    const auto found = outputs_.find(port);
+    return found == outputs_.end() ? nothing : found->second;
+  }
+
+ protected:
+  std::shared_ptr<const void> input(std::string_view port, std::size_t i) const override {
+    const Connection* connection = connected(port);
+    if (connection == nullptr || i >= connection->sources.size()) return nullptr;
+    return run_.artifact(connection->sources[i]);
+  }
+  std::size_t connections_of(std::string_view port) const override {
+    const Connection* connection = connected(port);
+    return connection == nullptr ? 0 : connection->sources.size();
+  }
+  std::string source_of(std::string_view port, std::size_t i) const override {
+    const Connection* connection = connected(port);
+    if (connection == nullptr || i >= connection->sources.size()) throw Error(fmt::format("the input '{}' has no connection {}", port, i));
+    return run_.plan.stages[connection->sources[i].index].name;
+  }
+  void output(std::string_view port, std::shared_ptr<const void> artifact) override {
+    if (output_port(stage_, port) == nullptr) throw Error(fmt::format("it has no output '{}'", port));
+    outputs_[std::string(port)] = std::move(artifact);
+  }
+
+ private:
+  const Connection* connected(std::string_view port) const {
+    for (const Connection& connection : stage_.inputs)
+      if (connection.port == port) return &connection;
+    return nullptr;
+  }
+  /// Of this stage (empty), or the one that made the model at an input.
+  std::shared_ptr<const PlannedGraph> graph_of(const std::string& model_input) const {
+    if (model_input.empty() && stage_.graph) return stage_.graph;
+    for (const auto& [port, graph] : stage_.model_graphs)
+      if (port == model_input) return graph;
+    throw Error(model_input.empty() ? "it has no graph of nodes" : fmt::format("no model with a graph is connected to its input '{}'", model_input));
+  }
+
+  RunState& run_;
+  std::size_t index_;
+  const PlannedStage& stage_;
+  std::string device_;
+  Value summary_ = Value::table();
+  std::map<std::string, std::shared_ptr<const void>> outputs_;
+};
+
+/// The outputs that this stage, with its parameters, must give.
+std::vector<const PortInfo*> outputs_of(const PlannedStage& stage, const Stage& component) {
+  std::vector<const PortInfo*> all;
+  for (const PortInfo& port : stage.info->outputs)
+    if (!port.present || port.present(component)) all.push_back(&port);
+  return all;
+}
+
+void remove_checkpoint(const RunState& run, std::size_t stage) {
+  std::error_code ignored;
+  std::filesystem::remove(run.cache.checkpoint_path(run.schedule.identities[stage].key), ignored);
+}
+
+void take_from_cache(RunState& run, std::size_t index) {
+  const Value entry = run.cache.entry(run.schedule.identities[index].key);
+  run.told[index].summary = entry.at("summary");
+  run.told[index].seconds = entry.at("seconds").as_real();
+  run.directory.metrics(run.plan.stages[index].name, entry.at("metrics").as_array());
+}
+
+void write_to_cache(RunState& run, std::size_t index, const Context& context, const std::vector<const PortInfo*>& outputs) {
+  const PlannedStage& stage = run.plan.stages[index];
+  const std::string& key = run.schedule.identities[index].key;
+  Value entry = Value::table(), metrics = Value::array();
+  for (const Value& line : run.directory.metrics_of(stage.name)) metrics.push_back(line);
+  entry["plugin"] = stage.info->id;
+  entry["version"] = stage.info->version;
+  entry["pipeline"] = run.plan.name;
+  entry["stage"] = stage.name;
+  entry["parameters"] = stage.parameters;
+  entry["summary"] = run.told[index].summary;
+  entry["metrics"] = std::move(metrics);
+  entry["seconds"] = run.told[index].seconds;
+  const auto pending = run.cache.begin(key);
+  for (const PortInfo* port : outputs) pending->put(port->name, port->type, context.given(port->name));
+  if (run.options.fresh) run.cache.remove(key);
+  pending->commit(entry);
+}
+
+void work(RunState& run, std::size_t index) {
+  const PlannedStage& stage = run.plan.stages[index];
+  const std::string& key = run.schedule.identities[index].key;
+  std::unique_ptr<Cache::Lock> lock;
+  if (stage.info->cached) {
+    lock = run.cache.lock(
+        key, [&] { run.info(index, "another run computes the same result; waiting for it"); }, [&] { return run.stopping(); });
+    if (!lock) throw Stopped("asked to stop");
+    if (!run.options.fresh && run.cache.contains(key)) {
+      run.cache.verify(key);
+      take_from_cache(run, index);
+      run.info(index, "the result was computed by another run");
+      run.ends(index, 0);
+      return;
+    }
+    if (run.options.fresh) remove_checkpoint(run, index);
+  }
+  run.begins(index);
+  run.directory.metrics(stage.name, {});  // those of an earlier start; who resumes gives them again
+  const auto start = std::chrono::steady_clock::now();
+  Context context(run, index);
+  run.schedule.identities[index].component->run(context);
+  const std::vector<const PortInfo*> outputs = outputs_of(stage, *run.schedule.identities[index].component);
+  for (const PortInfo* port : outputs)
+    if (!context.given(port->name)) throw Error(fmt::format("it ended without giving its output '{}'; the plugin is faulty", port->name));
+  for (const PortInfo* port : outputs) run.keep(index, port->name, context.given(port->name));
+  run.told[index].summary = context.told();
+  run.told[index].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (stage.info->cached) {
+    write_to_cache(run, index, context, outputs);
+    remember(run.plan, run.schedule, index, run.cache);
+    remove_checkpoint(run, index);
+  }
+  run.ends(index, run.told[index].seconds);
+}
+
+}  // namespace
+
+void run_stage(RunState& run, std::size_t index) {
+  const PlannedStage& stage = run.plan.stages[index];
+  const std::string who = fmt::format("stage '{}' (plugin {}): ", stage.name, stage.info->id);
+  try {
+    work(run, index);
+    run.told[index].ended = true;
+    run.done_reading(index);
+  } catch (const Stopped& e) {
+    if (!run.stopping()) throw Error(who + e.what());  // a plugin that stops unasked has failed
+    throw Stopped(who + e.what());
+  } catch (const Error& e) {
+    throw Error(who + e.what());
+  } catch (const std::bad_alloc&) {
+    throw Error(who + "there is not enough memory");
+  } catch (const std::exception& e) {
+    throw Error(who + first_line(e.what()));
+  } catch (...) {
+    throw Error(who + "the plugin threw something that is no std::exception");
+  }
+}
+
+}  // namespace cdc

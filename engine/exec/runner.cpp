@@ -1,0 +1,257 @@
+#include "exec/runner.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <oneapi/tbb/flow_graph.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "artifact/array_file.hpp"
+#include "artifact/hash.hpp"
+#include "cdc/artifact.hpp"
+#include "cdc/error.hpp"
+#include "config/spec.hpp"
+#include "exec/run_state.hpp"
+#include "exec/summary.hpp"
+
+namespace cdc {
+namespace {
+
+std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
+
+/// What makes two starts the same run.
+std::string run_key(const Plan& plan, const Schedule& schedule, const RunOptions& options) {
+  std::string all = plan.resolved.to_json() + "\n" + options.device + "\n";
+  for (const StageIdentity& identity : schedule.identities) all += identity.key + "\n";
+  return hash_text(all);
+}
+
+bool has_session(const PlannedStage& stage) { return stage.graph != nullptr || !stage.model_graphs.empty(); }
+
+/// One run: its directory, record and stages.
+class Run {
+ public:
+  Run(const Plan& plan, const Registry& registry, const RunOptions& options)
+      : plan_(plan),
+        options_(options),
+        started_(now()),
+        clock_(std::chrono::steady_clock::now()),
+        cache_(options.cache),
+        schedule_(make_schedule(plan, registry, options, cache_, true)),
+        key_(run_key(plan, schedule_, options)),
+        directory_({options.runs, plan.name, options.run_directory, key_, options.fresh}),
+        threads_(choose_threads()),
+        state_(plan, registry, options, cache_, schedule_, directory_, threads_),
+        recorded_(plan.stages.size(), Value::table()) {}
+
+  RunResult go() {
+    begin();
+    oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads_));
+    oneapi::tbb::task_arena arena(threads_);
+    arena.execute([&] { run_stages(); });
+    if (state_.failed()) rethrow();
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i)
+      if (schedule_.stages[i].runs && !state_.told[i].ended) stopped();
+    return end();
+  }
+
+ private:
+  int choose_threads() const {
+    const Value* earlier = directory_.earlier().find("threads");
+    if (options_.threads > 0) return options_.threads;
+    if (earlier != nullptr && earlier->is_integer() && earlier->as_integer() > 0) return static_cast<int>(earlier->as_integer());
+    return oneapi::tbb::info::default_concurrency();
+  }
+
+  const Value* earlier_stage(std::size_t i) const {
+    const Value* stages = directory_.earlier().find("stages");
+    return stages == nullptr ? nullptr : stages->find(plan_.stages[i].name);
+  }
+
+  void begin() {
+    const Value& earlier = directory_.earlier();
+    std::vector<std::string> names;
+    for (const PlannedStage& stage : plan_.stages) names.push_back(stage.name);
+    directory_.stages(std::move(names));
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      const Value* before = earlier_stage(i);
+      const Value* cached = before == nullptr ? nullptr : before->find("cached");
+      const Value* told = before == nullptr ? nullptr : before->find("summary");
+      cached_at_start_.push_back(cached != nullptr && cached->is_boolean() ? cached->as_boolean() : schedule_.stages[i].cached);
+      if (told != nullptr && told->is_table()) recorded_[i] = state_.told[i].summary = *told;
+      if (!schedule_.stages[i].cached) continue;
+      const Value& entry = schedule_.stages[i].entry;
+      state_.told[i].summary = entry.at("summary");
+      state_.told[i].seconds = entry.at("seconds").as_real();
+      if (!entry.at("metrics").as_array().empty()) directory_.metrics(plan_.stages[i].name, entry.at("metrics").as_array());
+      std::error_code ignored;  // a kill between the entry and this leaves one behind
+      std::filesystem::remove(cache_.checkpoint_path(schedule_.identities[i].key), ignored);
+    }
+    directory_.pipeline("pipeline.toml", to_toml(plan_.resolved));
+    write_record();
+    directory_.log(RunDirectory::Level::info, fmt::format("{} ({} threads, device {})", options_.command_line, threads_, options_.device));
+    const std::string folder = directory_.path().string();
+    if (options_.observer != nullptr) options_.observer->info("", earlier.is_null() ? "run directory " + folder : "continuing the run in " + folder);
+    if (!earlier.is_null()) directory_.log(RunDirectory::Level::info, "continued after a stop");
+    const Value* threads = earlier.find("threads");
+    if (threads != nullptr && threads->is_integer() && threads->as_integer() != threads_)
+      tell_run(fmt::format("this run began with {} threads and goes on with {}: its numbers may differ in the last bits", threads->as_integer(),
+                           threads_));
+    for (const auto& [stage, text] : schedule_.warnings) state_.warn(stage, text);
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      if (!schedule_.stages[i].cached) continue;
+      state_.cached(i);
+      remember(plan_, schedule_, i, cache_);
+    }
+  }
+
+  void tell_run(const std::string& text) {
+    directory_.log(RunDirectory::Level::warning, text);
+    if (options_.observer != nullptr) options_.observer->warn("", text);
+  }
+
+  /// What a data set said outlives a kill here: a later start may not open it again.
+  void record_told(std::size_t i) {
+    {
+      const std::lock_guard<std::mutex> guard(record_mutex_);
+      recorded_[i] = state_.told[i].summary;
+    }
+    write_record();
+  }
+
+  void write_record() {
+    const std::lock_guard<std::mutex> guard(record_mutex_);
+    Value run = Value::table(), stages = Value::table();
+    const Value* first = directory_.earlier().find("started");
+    const Value* starts = directory_.earlier().find("starts");
+    Value all_starts = starts != nullptr && starts->is_array() ? *starts : Value::array();
+    all_starts.push_back(started_);
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      Value stage = Value::table();
+      stage["plugin"] = plan_.stages[i].info->id;
+      stage["version"] = plan_.stages[i].info->version;
+      stage["key"] = schedule_.identities[i].key;
+      stage["cached"] = static_cast<bool>(cached_at_start_[i]);
+      if (schedule_.stages[i].runs) stage["why"] = schedule_.stages[i].why;
+      for (const char* part : {"files", "resolved"})
+        if (const Value* value = schedule_.identities[i].record.find(part)) stage[part] = *value;
+      if (!recorded_[i].as_table().empty()) stage["summary"] = recorded_[i];
+      stages[plan_.stages[i].name] = std::move(stage);
+    }
+    run["pipeline"] = plan_.name;
+    run["file"] = plan_.file;
+    run["key"] = key_;
+    run["seed"] = static_cast<std::int64_t>(plan_.seed);
+    run["threads"] = threads_;
+    run["device"] = options_.device;
+    run["command_line"] = options_.command_line;
+    run["versions"] = options_.versions;
+    run["started"] = first != nullptr && first->is_string() ? *first : Value(started_);
+    run["starts"] = std::move(all_starts);
+    run["stages"] = std::move(stages);
+    directory_.record(run);
+  }
+
+  void run_stages() {
+    using Node = oneapi::tbb::flow::continue_node<oneapi::tbb::flow::continue_msg>;
+    oneapi::tbb::flow::graph graph;
+    std::vector<std::unique_ptr<Node>> nodes(plan_.stages.size());
+    std::vector<char> has_predecessor(plan_.stages.size());
+    std::size_t last_session = plan_.stages.size();
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      if (!schedule_.stages[i].runs) continue;
+      nodes[i] = std::make_unique<Node>(graph, [this, i](const oneapi::tbb::flow::continue_msg&) { step(i); });
+      std::vector<char> before(plan_.stages.size());
+      for (const Connection& connection : plan_.stages[i].inputs)
+        for (const Source& source : connection.sources) before[source.index] = 1;
+      // Stages with a graph of nodes own the cores through LibTorch: one after the other, in the plan's order.
+      if (has_session(plan_.stages[i])) {
+        if (last_session < i) before[last_session] = 1;
+        last_session = i;
+      }
+      for (std::size_t j = 0; j < i; ++j)
+        if (before[j] && nodes[j]) {
+          oneapi::tbb::flow::make_edge(*nodes[j], *nodes[i]);
+          has_predecessor[i] = 1;
+        }
+    }
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      if (nodes[i] && !has_predecessor[i]) nodes[i]->try_put(oneapi::tbb::flow::continue_msg());
+    graph.wait_for_all();
+  }
+
+  /// Never throws: an exception would cancel the graph while other stages are at work.
+  void step(std::size_t i) {
+    if (state_.stopping()) return;
+    try {
+      // Isolated, so that a stage that waits for its own parallel work does not begin another stage on top of itself.
+      oneapi::tbb::this_task_arena::isolate([&] { run_stage(state_, i); });
+      if (!plan_.stages[i].info->cached) record_told(i);
+    } catch (const Stopped&) {  // asked for, or on account of another stage's failure: both are told already
+    } catch (...) {
+      state_.fail(std::current_exception());
+    }
+  }
+
+  [[noreturn]] void rethrow() {
+    try {
+      std::rethrow_exception(state_.failure());
+    } catch (const std::exception& e) {
+      directory_.log(RunDirectory::Level::error, e.what());
+      throw;
+    }
+  }
+
+  [[noreturn]] void stopped() {
+    directory_.log(RunDirectory::Level::warning, "stopped by a signal");
+    throw Stopped(fmt::format("stopped; the same command goes on where it stopped (run directory {})", directory_.path().string()));
+  }
+
+  RunResult end() {
+    std::vector<StageSummary> stages;
+    std::vector<std::pair<std::string, Value>> scores;
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      const PlannedStage& stage = plan_.stages[i];
+      const std::string& key = schedule_.identities[i].key;
+      stages.push_back({stage.name, stage.info->id, key, static_cast<bool>(cached_at_start_[i]), state_.told[i].seconds, state_.told[i].summary});
+      for (const PortInfo& port : stage.info->outputs) {
+        if (!stage.info->cached || (port.present && !port.present(*schedule_.identities[i].component))) continue;
+        if (port.type == PortType::scores)
+          scores.emplace_back(stage.name, std::static_pointer_cast<const Scores>(cache_.read(key, port.name, port.type))->values);
+        if (port.type == PortType::model) directory_.keep(cache_.file(key, port.name), fmt::format("{}.{}.h5", stage.name, port.name));
+      }
+    }
+    directory_.finish_metrics();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - clock_).count();
+    const Value* first = directory_.earlier().find("started");
+    const Value summary = make_summary(plan_.name, plan_.seed, stages, gather_scores(scores),
+                                       first != nullptr && first->is_string() ? first->as_string() : started_, now(), seconds);
+    directory_.summary(summary);
+    directory_.log(RunDirectory::Level::info, fmt::format("ended after {:.1f} s", seconds));
+    return {directory_.path(), summary};
+  }
+
+  const Plan& plan_;
+  const RunOptions& options_;
+  std::string started_;
+  std::chrono::steady_clock::time_point clock_;
+  Cache cache_;
+  Schedule schedule_;
+  std::string key_;
+  RunDirectory directory_;
+  int threads_;
+  RunState state_;
+  std::vector<char> cached_at_start_;
+  std::mutex record_mutex_;
+  std::vector<Value> recorded_;  ///< under record_mutex_: summaries of uncached stages
+};
+
+}  // namespace
+
+RunResult run_pipeline(const Plan& plan, const Registry& registry, const RunOptions& options) { return Run(plan, registry, options).go(); }
+
+}  // namespace cdc
