@@ -15,7 +15,7 @@
 namespace cdc {
 
 /// Sizes and seed with which a node makes its parameters.
-struct BuildContext {
+struct CDC_API BuildContext {
   /// The size of a symbol of this node's ports, as unified over the whole graph. cdc::Error where it is not known.
   std::int64_t size(std::string_view symbol) const;
   std::vector<std::pair<std::string, std::int64_t>> sizes;
