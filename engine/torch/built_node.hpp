@@ -17,7 +17,7 @@
 namespace cdc {
 
 /// What one output port of one node holds for the present batch.
-struct Slot {
+struct OutputSlot {
   at::Tensor value;
   at::Tensor float32;  ///< of a value in lower precision, made once for all the nodes that ask for full precision
 };

@@ -80,7 +80,7 @@ class Session final : public GraphSession {
 
   std::shared_ptr<const PlannedGraph> graph_;
   std::vector<BuiltNode> nodes_;
-  std::vector<Slot> slots_;
+  std::vector<OutputSlot> slots_;
   SessionOptions options_;
   bool built_ = false, training_ = false;
   std::unique_ptr<BatchPipeline> pipeline_;
@@ -115,7 +115,7 @@ class Session::NodeStep final : public Step {
     for (const auto& [name, slots] : node_.inputs) {
       if (name != port) continue;
       if (i >= slots.size()) break;
-      Slot& slot = session_.slots_[slots[i]];
+      OutputSlot& slot = session_.slots_[slots[i]];
       if (!slot.value.defined()) {
         const BuiltNode& source = session_.nodes_[session_.node_of_slot(slots[i])];
         throw Error(fmt::format("its input '{}' was not given by {}", port, source.label()));
@@ -347,7 +347,7 @@ void Session::start(std::vector<std::int64_t> order, std::int64_t batch_size, bo
 }
 
 bool Session::next() {
-  for (Slot& s : slots_) s = {};  // frees the last step's activations before this one's are made
+  for (OutputSlot& s : slots_) s = {};  // frees the last step's activations before this one's are made
   RenderedBatch batch;
   if (!pipeline_ || !pipeline_->next(batch)) return false;
   take_batch(batch, all_augments_, training_);
@@ -453,7 +453,7 @@ at::Tensor Session::features_of_slot(std::size_t slot, std::int64_t batch_size, 
   at::Tensor all;
   BatchPipeline pipeline(std::move(request));
   for (RenderedBatch batch; pipeline.next(batch);) {
-    for (Slot& s : slots_) s = {};
+    for (OutputSlot& s : slots_) s = {};
     take_batch(batch, augments, false);
     run_nodes(&mask);
     const at::Tensor rows = slots_[slot].value.detach()[0];  // the only view
@@ -466,7 +466,7 @@ at::Tensor Session::features_of_slot(std::size_t slot, std::int64_t batch_size, 
     done += rows.size(0);
     if (progress) progress(done, total);
   }
-  for (Slot& s : slots_) s = {};
+  for (OutputSlot& s : slots_) s = {};
   return all;
 }
 

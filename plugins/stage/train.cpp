@@ -121,6 +121,7 @@ class Training {
   std::unique_ptr<cdc::GraphSession> session_;
   std::string precision_;
   std::pair<std::string, std::string> loss_, prediction_;  ///< node, output
+  std::vector<at::Tensor> parameters_;
   std::int64_t steps_ = 0;  ///< of an epoch
   int threads_ = 0;
   // What a checkpoint holds beside tensors.
@@ -196,6 +197,7 @@ void Training::resume() {
   for (cdc::NamedTensor& t : session_->state()) {
     if (!t.trainable) continue;
     count += t.tensor.numel();
+    parameters_.push_back(t.tensor);
     parameters.push_back(std::move(t));
   }
   if (parameters.empty()) throw cdc::Error("no node of the graph has a parameter to train");
@@ -291,6 +293,7 @@ void Training::step(std::int64_t batch) {
   }
   const double factor = stage_.schedule ? stage_.schedule->factor(position.step, steps_, stage_.epochs) : 1.0;
   stage_.optimizer->step(factor);
+  for (at::Tensor& p : parameters_) p.mutable_grad() = at::Tensor();  // the next backward pass then writes instead of adding to zeros
   session_->after_step();
 }
 
