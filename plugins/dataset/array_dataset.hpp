@@ -1,0 +1,73 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cdc/dataset.hpp"
+
+namespace cdc::dataset {
+
+/// One file's share of an ArrayDataset: its samples are the next `count`.
+struct ArraySource {
+  std::string file;
+  std::int64_t count = 0;
+};
+
+/// A data set whose images all have one size and lie decoded in memory, one after the other.
+struct ArrayContents {
+  int height = 0, width = 0, channels = 0;
+  std::shared_ptr<std::uint8_t> pixels;  ///< [N, H, W, C]
+  std::vector<std::int32_t> labels;      ///< [N]
+  std::vector<std::string> class_names;
+  std::vector<ArraySource> sources;  ///< in order of the samples
+  std::string split;
+};
+
+class ArrayDataset final : public Dataset {
+ public:
+  explicit ArrayDataset(ArrayContents contents) : c_(std::move(contents)) {}
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(c_.labels.size()); }
+  int channels() const override { return c_.channels; }
+  std::array<int, 2> image_size() const override { return {c_.height, c_.width}; }
+  Image image(std::int64_t i) const override {
+    const std::size_t bytes = static_cast<std::size_t>(c_.height) * static_cast<std::size_t>(c_.width) * static_cast<std::size_t>(c_.channels);
+    return {c_.height, c_.width, c_.channels, std::shared_ptr<const std::uint8_t>(c_.pixels, c_.pixels.get() + static_cast<std::size_t>(i) * bytes)};
+  }
+  const std::vector<std::int32_t>& labels() const override { return c_.labels; }
+  const std::vector<std::string>& class_names() const override { return c_.class_names; }
+  std::string split() const override { return c_.split; }
+  std::string sample_name(std::int64_t i) const override {
+    for (const ArraySource& source : c_.sources) {
+      if (i < source.count) return source.file + "#" + std::to_string(i);
+      i -= source.count;
+    }
+    return "#" + std::to_string(i);
+  }
+
+ private:
+  ArrayContents c_;
+};
+
+/// Memory for `bytes` pixels, uninitialised: it is about to be read into.
+inline std::shared_ptr<std::uint8_t> allocate_pixels(std::size_t bytes) {
+  return std::shared_ptr<std::uint8_t>(new std::uint8_t[bytes], std::default_delete<std::uint8_t[]>());
+}
+
+/// "train+test" -> {"train", "test"}.
+inline std::vector<std::string> split_parts(const std::string& split) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  for (;;) {
+    const std::size_t plus = split.find('+', begin);
+    parts.push_back(split.substr(begin, plus == std::string::npos ? plus : plus - begin));
+    if (plus == std::string::npos) return parts;
+    begin = plus + 1;
+  }
+}
+
+}  // namespace cdc::dataset
