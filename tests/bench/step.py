@@ -6,7 +6,7 @@ The two sides take turns, a process of the engine's and a loop of PyTorch's a ro
 Rendering of views is left out on PyTorch's side (tensors are made beforehand) and only waited for on the engine's. A fair comparison takes one LibTorch for
 both: build the engine against the wheel.
 """
-import argparse, math, re, statistics, subprocess, time
+import argparse, re, statistics, subprocess, time
 import torch, torch.nn as nn, torch.nn.functional as F
 
 K = 10
