@@ -1,0 +1,393 @@
+#include "numeric/kmeans.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "cdc/error.hpp"
+#include "cdc/parallel.hpp"
+#include "cdc/random.hpp"
+#include "numeric/clones.hpp"
+#include "numeric/kmeans_detail.hpp"
+
+namespace cdc {
+namespace kmeans_detail {
+namespace {
+
+constexpr std::int64_t kChunk = 1020;
+constexpr std::int64_t kColumns = 64;                    ///< columns of one task that adds up points
+constexpr std::uint32_t kRandomStart = 2, kBatches = 3;  ///< random streams' operations
+
+std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+CDC_CLONES void add_row(const float* row, double* sum, std::int64_t n) {
+  for (std::int64_t j = 0; j < n; ++j) sum[j] += static_cast<double>(row[j]);
+}
+CDC_CLONES void move_row(const float* row, double* from, double* to, std::int64_t n) {
+  for (std::int64_t j = 0; j < n; ++j) {
+    from[j] -= static_cast<double>(row[j]);
+    to[j] += static_cast<double>(row[j]);
+  }
+}
+CDC_CLONES double square_distance(const float* x, const float* c, std::int64_t d) {
+  double lanes[16] = {};
+  std::int64_t j = 0;
+  for (; j + 16 <= d; j += 16)
+    for (int l = 0; l < 16; ++l) {
+      const double e = static_cast<double>(x[j + l]) - static_cast<double>(c[j + l]);
+      lanes[l] += e * e;
+    }
+  for (int l = 0; j < d; ++j, ++l) {
+    const double e = static_cast<double>(x[j]) - static_cast<double>(c[j]);
+    lanes[l] += e * e;
+  }
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
+/// Sums and sizes of the clusters, in float64, kept up with the labels: an iteration costs what changed.
+class Sums {
+ public:
+  Sums(const Points& points, std::int64_t k) : points_(points), k_(k), sums_(size(k * points.d), 0.0), counts_(size(k), 0) {}
+
+  /// Follows the labels from `before` (-1: in no cluster yet) to `now`. Returns how many changed.
+  std::int64_t follow(std::vector<std::int32_t>& before, const std::vector<std::int32_t>& now) {
+    changed_.clear();
+    for (std::int64_t i = 0; i < points_.n; ++i)
+      if (before[size(i)] != now[size(i)]) changed_.push_back(i);
+    for (const std::int64_t i : changed_) {
+      if (before[size(i)] >= 0) --counts_[size(before[size(i)])];
+      ++counts_[size(now[size(i)])];
+    }
+    // Tasks own columns: each adds its points in order of the points, so that no partial sums depend on threads.
+    parallel_chunks(points_.d, kColumns, [&](std::int64_t begin, std::int64_t end) {
+      for (std::size_t t = 0; t < changed_.size(); ++t) {
+        const std::int64_t i = changed_[t];
+        if (t + 8 < changed_.size())
+          for (std::int64_t j = begin; j < end; j += 16) __builtin_prefetch(points_.row(changed_[t + 8]) + j);
+        const std::int32_t old = before[size(i)];
+        double* to = sums_.data() + now[size(i)] * points_.d + begin;
+        if (old < 0)
+          add_row(points_.row(i) + begin, to, end - begin);
+        else
+          move_row(points_.row(i) + begin, sums_.data() + old * points_.d + begin, to, end - begin);
+      }
+    });
+    before = now;
+    return static_cast<std::int64_t>(changed_.size());
+  }
+
+  void move(std::int64_t i, std::int32_t from, std::int32_t to) {
+    move_row(points_.row(i), sums_.data() + from * points_.d, sums_.data() + to * points_.d, points_.d);
+    --counts_[size(from)];
+    ++counts_[size(to)];
+  }
+
+  const std::vector<std::int64_t>& counts() const { return counts_; }
+  bool any_empty() const { return std::find(counts_.begin(), counts_.end(), 0) != counts_.end(); }
+
+  /// Means of the clusters, at length 1 where `spherical`; a cluster without points, or whose points cancel, keeps its centre. Returns the squared
+  /// movement.
+  double centres(float* centre, bool spherical) const {
+    std::vector<double> shifts(size(k_), 0.0);
+    parallel_chunks(k_, 16, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t c = begin; c < end; ++c) {
+        if (counts_[size(c)] == 0) continue;
+        const double* sum = sums_.data() + c * points_.d;
+        double scale = 1.0 / static_cast<double>(counts_[size(c)]);
+        if (spherical) {
+          double length = 0;
+          for (std::int64_t j = 0; j < points_.d; ++j) length += sum[j] * sum[j];
+          if (length <= 1e-12) continue;
+          scale = 1.0 / std::sqrt(length);
+        }
+        double shift = 0;
+        for (std::int64_t j = 0; j < points_.d; ++j) {
+          const auto now = static_cast<float>(sum[j] * scale);
+          const double e = static_cast<double>(now) - static_cast<double>(centre[c * points_.d + j]);
+          shift += e * e;
+          centre[c * points_.d + j] = now;
+        }
+        shifts[size(c)] = shift;
+      }
+    });
+    return std::accumulate(shifts.begin(), shifts.end(), 0.0);
+  }
+
+ private:
+  const Points& points_;
+  std::int64_t k_;
+  std::vector<double> sums_;
+  std::vector<std::int64_t> counts_;
+  std::vector<std::int64_t> changed_;
+};
+
+/// Gives every empty cluster the farthest point of the cluster with the largest sum of squared distances. Returns the points that moved.
+std::vector<std::int64_t> refill(const Points& points, const float* centre, std::vector<std::int32_t>& label, Sums& sums, std::int64_t k) {
+  std::vector<std::int64_t> moved;
+  std::vector<double> distance(size(points.n)), spread(size(k), 0.0);
+  parallel_chunks(points.n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      distance[size(i)] = square_distance(points.row(i), centre + std::int64_t{label[size(i)]} * points.d, points.d);
+  });
+  for (std::int64_t i = 0; i < points.n; ++i) spread[size(label[size(i)])] += distance[size(i)];
+  for (std::int64_t c = 0; c < k; ++c) {
+    if (sums.counts()[size(c)] > 0) continue;
+    std::int64_t donor = -1;
+    for (std::int64_t other = 0; other < k; ++other)
+      if (sums.counts()[size(other)] > 1 && spread[size(other)] > 0 && (donor < 0 || spread[size(other)] > spread[size(donor)])) donor = other;
+    if (donor < 0) break;  // every point lies on its centre: fewer points are distinct than clusters wanted
+    std::int64_t farthest = -1;
+    for (std::int64_t i = 0; i < points.n; ++i)
+      if (label[size(i)] == donor && (farthest < 0 || distance[size(i)] > distance[size(farthest)])) farthest = i;
+    if (distance[size(farthest)] <= 0) break;
+    sums.move(farthest, static_cast<std::int32_t>(donor), static_cast<std::int32_t>(c));
+    spread[size(donor)] -= distance[size(farthest)];
+    label[size(farthest)] = static_cast<std::int32_t>(c);
+    distance[size(farthest)] = 0;
+    moved.push_back(farthest);
+  }
+  return moved;
+}
+
+struct Run {
+  const Points& points;
+  const KMeansOptions& options;
+  const std::function<bool(const KMeansProgress&)>& progress;
+  int restart;
+
+  void report(int iteration, double changed) const {
+    if (progress && !progress({restart, iteration, changed})) throw Stopped("k-means was stopped");
+  }
+};
+
+std::vector<float> start_centres(const Run& run) {
+  const Points& points = run.points;
+  const std::int64_t k = run.options.clusters, d = points.d;
+  if (run.options.centres) return {run.options.centres, run.options.centres + k * d};
+  std::vector<std::int64_t> rows;
+  if (run.options.start == KMeansOptions::Start::random) {
+    Random random(run.options.seed, static_cast<std::uint64_t>(run.restart), 0, 0, kRandomStart);
+    rows = random.permutation(points.n);
+    rows.resize(size(k));
+  } else {
+    rows = seed_rows(points, k, run.options.seed, static_cast<std::uint64_t>(run.restart), [&] {
+      if (run.progress) return run.progress({run.restart, 0, 1.0});
+      return true;
+    });
+  }
+  std::vector<float> out(size(k * d));
+  for (std::int64_t c = 0; c < k; ++c) std::copy_n(points.row(rows[size(c)]), d, out.data() + c * d);
+  return out;
+}
+
+void assign_all(const Run& run, const std::vector<float>& centre, std::vector<std::int32_t>& label) {
+  Centres packed;
+  packed.pack(kernels(), centre.data(), run.options.clusters, run.points.d, run.points.mean.data(), {});
+  nearest(kernels(), packed, run.points.x, nullptr, run.points.n, label.data(), nullptr);
+}
+
+/// Lloyd's iterations from `result.centres`.
+void lloyd(const Run& run, KMeansResult& result) {
+  const Points& points = run.points;
+  const KMeansOptions& options = run.options;
+  const std::int64_t k = options.clusters;
+  std::vector<std::int32_t> before(size(points.n), -1);
+  result.labels.assign(size(points.n), 0);
+  Sums sums(points, k);
+  Centres packed;
+  BoundedAssignment bounded(kernels(), points, k);
+  std::int64_t changed = points.n;
+  for (int iteration = 0; iteration < options.max_iterations; ++iteration) {
+    result.iterations = iteration + 1;
+    // Bounds pay once most points stay where they are; before, centres move too far.
+    if (bounded.started()) {
+      bounded.assign(result.centres.data(), result.labels.data());
+    } else if (options.prune && iteration > 0 && changed * 5 < points.n) {
+      bounded.start(result.centres.data(), result.labels.data());
+    } else {
+      packed.pack(kernels(), result.centres.data(), k, points.d, points.mean.data(), {});
+      nearest(kernels(), packed, points.x, nullptr, points.n, result.labels.data(), nullptr);
+    }
+    changed = sums.follow(before, result.labels);
+    if (sums.any_empty()) {
+      for (const std::int64_t i : refill(points, result.centres.data(), result.labels, sums, k)) {
+        if (bounded.started()) bounded.forget(i);
+        ++changed;
+      }
+      before = result.labels;
+    }
+    run.report(iteration, static_cast<double>(changed) / static_cast<double>(points.n));
+    if (changed == 0) {  // the centres are the means of these labels already
+      result.converged = true;
+      return;
+    }
+    const double shift = sums.centres(result.centres.data(), options.spherical);
+    if (shift <= options.tolerance * points.mean_variance) {
+      result.converged = true;
+      break;
+    }
+  }
+  if (bounded.started())
+    bounded.assign(result.centres.data(), result.labels.data());
+  else
+    assign_all(run, result.centres, result.labels);
+}
+
+/// Random batches: each centre moves towards the mean of all points it ever got. Ends as scikit-learn's does: after 10 batches without an improvement
+/// of the batches' mean inertia, averaged exponentially.
+void mini_batch(const Run& run, KMeansResult& result) {
+  const Points& points = run.points;
+  const std::int64_t k = run.options.clusters, d = points.d, batch = std::min(run.options.batch_size, points.n);
+  Random random(run.options.seed, static_cast<std::uint64_t>(run.restart), 0, 0, kBatches);
+  std::vector<std::int64_t> rows(size(batch));
+  std::vector<std::int32_t> label(size(batch));
+  std::vector<float> score(size(batch));
+  std::vector<double> weight(size(k), 0.0), centre(result.centres.begin(), result.centres.end());
+  Centres packed;
+  const double alpha = std::min(1.0, 2.0 * static_cast<double>(batch) / static_cast<double>(points.n + 1));
+  const std::int64_t steps = std::max<std::int64_t>(1, points.n / batch) * run.options.max_iterations;
+  double average = 0, best = std::numeric_limits<double>::infinity();
+  int worse = 0;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    for (auto& r : rows) r = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(points.n)));
+    packed.pack(kernels(), result.centres.data(), k, d, points.mean.data(), {});
+    nearest(kernels(), packed, points.x, rows.data(), batch, label.data(), score.data());
+    double inertia = 0;
+    for (std::int64_t b = 0; b < batch; ++b)
+      inertia += std::max(0.0, static_cast<double>(points.norm[size(rows[size(b)])]) + static_cast<double>(score[size(b)]));
+    inertia /= static_cast<double>(batch);
+    std::vector<double> gained(size(k), 0.0);
+    for (const std::int32_t l : label) ++gained[size(l)];
+    parallel_chunks(d, kColumns, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t c = 0; c < k; ++c)
+        if (gained[size(c)] > 0)
+          for (std::int64_t j = begin; j < end; ++j) centre[size(c * d + j)] *= weight[size(c)];
+      for (std::int64_t b = 0; b < batch; ++b) add_row(points.row(rows[size(b)]) + begin, centre.data() + label[size(b)] * d + begin, end - begin);
+      for (std::int64_t c = 0; c < k; ++c)
+        if (gained[size(c)] > 0)
+          for (std::int64_t j = begin; j < end; ++j) {
+            centre[size(c * d + j)] /= weight[size(c)] + gained[size(c)];
+            result.centres[size(c * d + j)] = static_cast<float>(centre[size(c * d + j)]);
+          }
+    });
+    for (std::int64_t c = 0; c < k; ++c) {
+      weight[size(c)] += gained[size(c)];
+      if (!run.options.spherical || gained[size(c)] <= 0) continue;
+      double length = 0;
+      for (std::int64_t j = 0; j < d; ++j) length += centre[size(c * d + j)] * centre[size(c * d + j)];
+      if (length <= 1e-12) continue;
+      for (std::int64_t j = 0; j < d; ++j) result.centres[size(c * d + j)] = static_cast<float>(centre[size(c * d + j)] / std::sqrt(length));
+    }
+    result.iterations = static_cast<int>(step + 1);
+    run.report(static_cast<int>(step), 1.0);
+    average = step == 0 ? inertia : average * (1 - alpha) + inertia * alpha;
+    worse = average < best ? 0 : worse + 1;
+    best = std::min(best, average);
+    if (worse >= 10) {
+      result.converged = true;
+      break;
+    }
+  }
+  // One assignment of all, and another if clusters had to be filled.
+  result.labels.assign(size(points.n), 0);
+  assign_all(run, result.centres, result.labels);
+  Sums sums(points, k);
+  std::vector<std::int32_t> before(size(points.n), -1);
+  sums.follow(before, result.labels);
+  if (!sums.any_empty()) return;
+  refill(points, result.centres.data(), result.labels, sums, k);
+  sums.centres(result.centres.data(), run.options.spherical);
+  assign_all(run, result.centres, result.labels);
+}
+
+void check(std::int64_t n, std::int64_t d, const KMeansOptions& options) {
+  if (options.clusters < 1) throw Error(fmt::format("k-means needs at least 1 cluster; clusters = {}", options.clusters));
+  if (d < 1) throw Error("k-means needs features with at least 1 column");
+  if (n < options.clusters)
+    throw Error(fmt::format("k-means cannot make {} clusters of {} rows: lower clusters or take more data", options.clusters, n));
+  if (options.clusters > std::numeric_limits<std::int32_t>::max() / 2)
+    throw Error(fmt::format("{} clusters are too many for k-means", options.clusters));
+  if (options.restarts < 1) throw Error(fmt::format("k-means needs at least 1 start; restarts = {}", options.restarts));
+  if (options.max_iterations < 1) throw Error(fmt::format("k-means needs at least 1 iteration; max_iterations = {}", options.max_iterations));
+  if (!(options.tolerance >= 0)) throw Error(fmt::format("k-means' tolerance must not be negative; tolerance = {}", options.tolerance));
+  if (options.mini_batch && options.batch_size < 1)
+    throw Error(fmt::format("k-means needs at least 1 row a batch; batch_size = {}", options.batch_size));
+}
+
+}  // namespace
+}  // namespace kmeans_detail
+
+using kmeans_detail::Points;
+
+KMeansResult kmeans(const float* x, std::int64_t n, std::int64_t d, const KMeansOptions& options,
+                    const std::function<bool(const KMeansProgress&)>& progress) {
+  kmeans_detail::check(n, d, options);
+  std::vector<float> unit;
+  if (options.spherical) {
+    unit = normalised_rows(x, n, d);
+    x = unit.data();
+  }
+  const Points points = kmeans_detail::describe_points(x, n, d);
+  KMeansResult best;
+  const int restarts = options.centres ? 1 : options.restarts;
+  for (int restart = 0; restart < restarts; ++restart) {
+    const kmeans_detail::Run run{points, options, progress, restart};
+    KMeansResult result;
+    result.restart = restart;
+    result.centres = kmeans_detail::start_centres(run);
+    options.mini_batch ? kmeans_detail::mini_batch(run, result) : kmeans_detail::lloyd(run, result);
+    result.inertia = kmeans_inertia(x, n, d, result.centres.data(), result.labels.data());
+    if (restart == 0 || result.inertia < best.inertia) best = std::move(result);
+  }
+  std::vector<char> used(static_cast<std::size_t>(options.clusters), 0);
+  for (const std::int32_t l : best.labels) used[static_cast<std::size_t>(l)] = 1;
+  best.empty = std::count(used.begin(), used.end(), 0);
+  return best;
+}
+
+std::vector<std::int64_t> kmeans_plus_plus(const float* x, std::int64_t n, std::int64_t d, std::int64_t clusters, std::uint64_t seed) {
+  KMeansOptions options;
+  options.clusters = clusters;
+  kmeans_detail::check(n, d, options);
+  return kmeans_detail::seed_rows(kmeans_detail::describe_points(x, n, d), clusters, seed, 0, {});
+}
+
+std::vector<float> normalised_rows(const float* x, std::int64_t n, std::int64_t d) {
+  std::vector<float> out(static_cast<std::size_t>(n * d));
+  std::vector<std::int64_t> bad(static_cast<std::size_t>((n + 1023) / 1024), -1);
+  parallel_chunks(n, 1024, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = end - 1; i >= begin; --i) {
+      double length = 0;
+      for (std::int64_t j = 0; j < d; ++j) length += static_cast<double>(x[i * d + j]) * static_cast<double>(x[i * d + j]);
+      if (!(length > 0) || !std::isfinite(length)) {
+        bad[static_cast<std::size_t>(begin / 1024)] = i;
+        continue;
+      }
+      const double scale = 1.0 / std::sqrt(length);
+      for (std::int64_t j = 0; j < d; ++j) out[static_cast<std::size_t>(i * d + j)] = static_cast<float>(static_cast<double>(x[i * d + j]) * scale);
+    }
+  });
+  for (const std::int64_t i : bad)
+    if (i >= 0)
+      throw Error(
+          fmt::format("row {} of the features cannot be brought to length 1: it is all zeros or not finite; look at what computed the features", i));
+  return out;
+}
+
+double kmeans_inertia(const float* x, std::int64_t n, std::int64_t d, const float* centres, const std::int32_t* labels) {
+  std::vector<double> parts(static_cast<std::size_t>((n + 1023) / 1024), 0.0);
+  parallel_chunks(n, 1024, [&](std::int64_t begin, std::int64_t end) {
+    double sum = 0;
+    for (std::int64_t i = begin; i < end; ++i) sum += kmeans_detail::square_distance(x + i * d, centres + std::int64_t{labels[i]} * d, d);
+    parts[static_cast<std::size_t>(begin / 1024)] = sum;
+  });
+  double out = 0;
+  for (const double p : parts) out += p;
+  return out;
+}
+
+}  // namespace cdc

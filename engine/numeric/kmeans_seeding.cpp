@@ -1,0 +1,203 @@
+#include <fmt/format.h>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "cdc/error.hpp"
+#include "cdc/parallel.hpp"
+#include "cdc/random.hpp"
+#include "numeric/kmeans.hpp"
+#include "numeric/kmeans_detail.hpp"
+
+namespace cdc::kmeans_detail {
+namespace {
+
+constexpr std::int64_t kChunk = 1020;  ///< points: whole tiles of 6 and of 12
+constexpr std::uint32_t kSeeding = 1;  ///< the random stream's operation
+
+std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+/// Squared distances of all points to each centre chosen so far, and the candidates for the next.
+class Seeding {
+ public:
+  explicit Seeding(const Points& points)
+      : points_(points),
+        kernels_(kernels()),
+        chunks_((points.n + kChunk - 1) / kChunk),
+        nearest_(size(points.n), std::numeric_limits<float>::infinity()),
+        chunk_sums_(size(chunks_)) {}
+
+  /// The potentials (sum of squared distances to the nearest centre) were each candidate chosen.
+  std::vector<double> try_candidates(const std::vector<std::int64_t>& candidates) {
+    const std::int64_t lanes = kernels_.lanes, tile = kernels_.rows;
+    const std::int64_t all = static_cast<std::int64_t>(candidates.size()), groups = (all + lanes - 1) / lanes;
+    if (groups > groups_) {
+      squares_ = AlignedFloats(size(groups * points_.n * lanes));
+      groups_ = groups;
+    }
+    std::vector<Centres> centres(size(groups));
+    std::vector<float> rows;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const std::int64_t count = std::min(lanes, all - g * lanes);
+      rows.resize(size(count * points_.d));
+      for (std::int64_t c = 0; c < count; ++c) std::copy_n(points_.row(candidates[size(g * lanes + c)]), points_.d, rows.data() + c * points_.d);
+      centres[size(g)].pack(kernels_, rows.data(), count, points_.d, points_.mean.data(), {});
+    }
+    // Twice a point gives 0 and not the rounding error of float32 products.
+    const auto noise = static_cast<float>(1e-6 * std::max(2.0, std::sqrt(static_cast<double>(points_.d)) / 8));
+    std::vector<double> potentials(size(chunks_ * groups * lanes), 0.0);
+    parallel_chunks(points_.n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+      alignas(64) float dots[12 * 16];
+      const float* rows_of_tile[12];
+      for (std::int64_t t = begin; t < end; t += tile) {
+        const std::int64_t count = std::min(tile, end - t);
+        for (std::int64_t r = 0; r < tile; ++r) rows_of_tile[r] = points_.row(t + std::min(r, count - 1));
+        for (std::int64_t g = 0; g < groups; ++g) {
+          const Centres::Panel& panel = centres[size(g)].panels().front();
+          kernels_.dots[0](rows_of_tile, points_.d, panel.data, dots);
+          kernels_.squares(dots, panel.bias, points_.norm.data() + t, nearest_.data() + t, count, noise,
+                           squares_.data() + (g * points_.n + t) * lanes, potentials.data() + (begin / kChunk * groups + g) * lanes);
+        }
+      }
+    });
+    std::vector<double> out(candidates.size(), 0.0);
+    for (std::int64_t chunk = 0; chunk < chunks_; ++chunk)
+      for (std::int64_t c = 0; c < all; ++c) out[size(c)] += potentials[size(chunk * groups * lanes + c)];
+    return out;
+  }
+
+  /// Candidate number c of the last try becomes a centre. Returns the potential.
+  double choose(std::int64_t c) {
+    const std::int64_t lanes = kernels_.lanes;
+    const float* squares = squares_.data() + (c / lanes) * points_.n * lanes + c % lanes;
+    parallel_chunks(points_.n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+      double sum = 0;
+      for (std::int64_t i = begin; i < end; ++i) {
+        nearest_[size(i)] = std::min(nearest_[size(i)], squares[i * lanes]);
+        sum += static_cast<double>(nearest_[size(i)]);
+      }
+      chunk_sums_[size(begin / kChunk)] = sum;
+    });
+    potential_ = 0;
+    for (const double s : chunk_sums_) potential_ += s;
+    return potential_;
+  }
+
+  /// A point with probability proportional to its squared distance.
+  std::int64_t draw(Random& random) const {
+    double left = random.uniform() * potential_;
+    std::int64_t last = -1;
+    for (std::int64_t chunk = 0; chunk < chunks_; ++chunk) {
+      const double sum = chunk_sums_[size(chunk)];
+      if (sum <= 0) continue;
+      if (left >= sum && chunk + 1 < chunks_) {
+        left -= sum;
+        last = chunk;
+        continue;
+      }
+      last = chunk;
+      break;
+    }
+    std::int64_t found = -1;
+    for (std::int64_t i = last * kChunk; i < std::min(points_.n, (last + 1) * kChunk); ++i) {
+      if (nearest_[size(i)] <= 0) continue;
+      found = i;
+      left -= static_cast<double>(nearest_[size(i)]);
+      if (left < 0) break;
+    }
+    return found;
+  }
+
+ private:
+  const Points& points_;
+  const Kernels& kernels_;
+  std::int64_t chunks_, groups_ = 0;
+  std::vector<float> nearest_;
+  std::vector<double> chunk_sums_;
+  AlignedFloats squares_;
+  double potential_ = 0;
+};
+
+}  // namespace
+
+Points describe_points(const float* x, std::int64_t n, std::int64_t d) {
+  Points out;
+  out.x = x;
+  out.n = n;
+  out.d = d;
+  const std::int64_t chunks = (n + kChunk - 1) / kChunk;
+  std::vector<double> sums(size(chunks * d), 0.0), squares(size(chunks), 0.0);
+  std::vector<std::int64_t> bad(size(chunks), -1);
+  parallel_chunks(n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    double* sum = sums.data() + begin / kChunk * d;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const float* row = out.row(i);
+      float probe = 0;  // stays 0 unless a value is infinite or NaN
+      for (std::int64_t j = 0; j < d; ++j) {
+        sum[j] += static_cast<double>(row[j]);
+        probe += row[j] * 0.0f;
+      }
+      if (probe != 0 && bad[size(begin / kChunk)] < 0) bad[size(begin / kChunk)] = i;
+    }
+  });
+  for (const std::int64_t i : bad)
+    if (i >= 0) {
+      const float* row = out.row(i);
+      const std::int64_t j = std::find_if(row, row + d, [](float v) { return !std::isfinite(v); }) - row;
+      throw Error(
+          fmt::format("row {}, column {} of the features is {}: k-means needs finite numbers; look at what computed the features", i, j, row[j]));
+    }
+  out.mean.assign(size(d), 0.0);
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
+    for (std::int64_t j = 0; j < d; ++j) out.mean[size(j)] += sums[size(chunk * d + j)];
+  for (double& m : out.mean) m /= static_cast<double>(n);
+  out.norm.resize(size(n));
+  parallel_chunks(n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    double total = 0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const float* row = out.row(i);
+      double lanes[8] = {};
+      std::int64_t j = 0;
+      for (; j + 8 <= d; j += 8)
+        for (int l = 0; l < 8; ++l) {
+          const double e = static_cast<double>(row[j + l]) - out.mean[size(j + l)];
+          lanes[l] += e * e;
+        }
+      double sum = 0;
+      for (; j < d; ++j) sum += (static_cast<double>(row[j]) - out.mean[size(j)]) * (static_cast<double>(row[j]) - out.mean[size(j)]);
+      for (const double lane : lanes) sum += lane;
+      out.norm[size(i)] = static_cast<float>(sum);
+      total += sum;
+    }
+    squares[size(begin / kChunk)] = total;
+  });
+  for (const double s : squares) out.mean_variance += s;
+  out.mean_variance /= static_cast<double>(n) * static_cast<double>(d);
+  return out;
+}
+
+std::vector<std::int64_t> seed_rows(const Points& points, std::int64_t k, std::uint64_t seed, std::uint64_t restart,
+                                    const std::function<bool()>& keep_going) {
+  Random random(seed, restart, 0, 0, kSeeding);
+  Seeding seeding(points);
+  const auto tries = 2 + static_cast<std::int64_t>(std::log(static_cast<double>(k)));
+  std::vector<std::int64_t> out = {static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(points.n)))};
+  seeding.try_candidates(out);
+  double potential = seeding.choose(0);
+  std::vector<std::int64_t> candidates;
+  while (static_cast<std::int64_t>(out.size()) < k && potential > 0) {
+    if (keep_going && !keep_going()) throw Stopped("k-means was stopped while choosing its first centres");
+    candidates.clear();
+    for (std::int64_t c = 0; c < tries; ++c) candidates.push_back(seeding.draw(random));
+    const std::vector<double> potentials = seeding.try_candidates(candidates);
+    const std::int64_t best = std::min_element(potentials.begin(), potentials.end()) - potentials.begin();
+    out.push_back(candidates[size(best)]);
+    potential = seeding.choose(best);
+  }
+  // Every point lies on a centre: the rest are repetitions.
+  for (std::int64_t i = 0; static_cast<std::int64_t>(out.size()) < k; ++i)
+    if (std::find(out.begin(), out.end(), i) == out.end()) out.push_back(i);
+  return out;
+}
+
+}  // namespace cdc::kmeans_detail
