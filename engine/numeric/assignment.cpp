@@ -1,4 +1,4 @@
-#include "numeric/assignment.hpp"
+#include "cdc/assignment.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>

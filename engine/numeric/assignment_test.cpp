@@ -1,4 +1,4 @@
-#include "numeric/assignment.hpp"
+#include "cdc/assignment.hpp"
 
 #include <gtest/gtest.h>
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "numeric/clustering_metrics.hpp"
+#include "cdc/clustering_metrics.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,8 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "cdc/assignment.hpp"
 #include "cdc/parallel.hpp"
-#include "numeric/assignment.hpp"
 #include "numeric/clones.hpp"
 
 namespace cdc {

@@ -1,4 +1,4 @@
-#include "numeric/clustering_metrics.hpp"
+#include "cdc/clustering_metrics.hpp"
 
 #include <gtest/gtest.h>
 #include <oneapi/tbb/global_control.h>

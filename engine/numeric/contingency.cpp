@@ -1,4 +1,4 @@
-#include "numeric/contingency.hpp"
+#include "cdc/contingency.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "numeric/kmeans.hpp"
+#include "cdc/kmeans.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>

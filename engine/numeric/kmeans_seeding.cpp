@@ -4,9 +4,9 @@
 #include <limits>
 
 #include "cdc/error.hpp"
+#include "cdc/kmeans.hpp"
 #include "cdc/parallel.hpp"
 #include "cdc/random.hpp"
-#include "numeric/kmeans.hpp"
 #include "numeric/kmeans_detail.hpp"
 
 namespace cdc::kmeans_detail {

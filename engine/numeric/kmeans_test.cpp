@@ -1,4 +1,4 @@
-#include "numeric/kmeans.hpp"
+#include "cdc/kmeans.hpp"
 
 #include <gtest/gtest.h>
 #include <oneapi/tbb/global_control.h>

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "numeric/kmeans.hpp"
+#include "cdc/kmeans.hpp"
 
 namespace {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "numeric/assignment.hpp"
-#include "numeric/clustering_metrics.hpp"
+#include "cdc/assignment.hpp"
+#include "cdc/clustering_metrics.hpp"
 
 namespace {
 

@@ -47,6 +47,7 @@ class StageHarness final : public StageContext {
   std::vector<std::string> warnings;
   std::vector<std::pair<std::string, Value>> summaries;
   std::vector<Value> metric_lines;
+  std::vector<Progress> progress_calls;
   std::uint64_t seed_value = 1;
   bool stop = false;
 
@@ -57,7 +58,7 @@ class StageHarness final : public StageContext {
   bool stopping() const override { return stop; }
   void info(const std::string&) override {}
   void warn(const std::string& text) override { warnings.push_back(text); }
-  void progress(const Progress&) override {}
+  void progress(const Progress& progress) override { progress_calls.push_back(progress); }
   void metric(Value line) override { metric_lines.push_back(std::move(line)); }
   void metrics(const std::vector<Value>& lines) override { metric_lines = lines; }
   void summary(std::string_view key, Value value) override { summaries.emplace_back(std::string(key), std::move(value)); }

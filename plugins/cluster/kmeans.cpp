@@ -1,0 +1,89 @@
+#include "cdc/kmeans.hpp"
+
+#include <fmt/format.h>
+
+#include "cdc/stage.hpp"
+
+namespace {
+
+class KMeans final : public cdc::Stage {
+ public:
+  std::int64_t clusters = 10;
+  int restarts = 3;
+  int max_iterations = 300;
+  double tolerance = 1e-4;
+  std::string init = "k-means++";
+  bool spherical = false;
+  bool mini_batch = false;
+  std::int64_t batch_size = 4096;
+  std::string normalise = "none";
+
+  static constexpr cdc::In<cdc::Features> kFeatures{"features", "What is clustered, a row a sample"};
+  static constexpr cdc::Out<cdc::Assignment> kAssignment{"assignment", "Each sample's cluster: the nearest centre"};
+
+  static void describe(cdc::Schema<KMeans>& s) {
+    s.summary("k-means: greedy k-means++, Lloyd's iterations, the best of several starts.");
+    s.param(&KMeans::clusters, "clusters", "Number of clusters, K").range(1, 1000000).required();
+    s.param(&KMeans::restarts, "restarts", "Independent starts; the one of least inertia is kept").range(1, 1000);
+    s.param(&KMeans::max_iterations, "max_iterations", "Iterations of a start at most; with mini_batch: passes over the samples").range(1, 1000000);
+    s.param(&KMeans::tolerance, "tolerance", "A start ends when the centres' squared movement is at most this times the mean variance of a column")
+        .range(0, 1);
+    s.param(&KMeans::init, "init", "First centres: k-means++ (by distance) or random samples").choices({"k-means++", "random"});
+    s.param(&KMeans::spherical, "spherical", "Cluster by angle: rows and centres at length 1");
+    s.param(&KMeans::mini_batch, "mini_batch", "Move centres after random batches instead of passes over all samples (Sculley 2010)");
+    s.param(&KMeans::batch_size, "batch_size", "Samples of a batch, with mini_batch").range(1, 100000000);
+    s.param(&KMeans::normalise, "normalise", "Bring each row to Euclidean length 1 first (l2), or leave it (none)").choices({"none", "l2"});
+    s.size("K", &KMeans::clusters);
+    s.input(kFeatures).output(kAssignment);
+  }
+
+  void run(cdc::StageContext& context) override {
+    const auto features = context.in(kFeatures);
+    const float* x = features->data.get();
+    std::vector<float> unit;
+    if (normalise == "l2") {
+      unit = cdc::normalised_rows(x, features->rows, features->columns);
+      x = unit.data();
+    }
+    cdc::KMeansOptions options;
+    options.clusters = clusters;
+    options.restarts = restarts;
+    options.max_iterations = max_iterations;
+    options.tolerance = tolerance;
+    options.start = init == "random" ? cdc::KMeansOptions::Start::random : cdc::KMeansOptions::Start::kmeans_plus_plus;
+    options.spherical = spherical;
+    options.mini_batch = mini_batch;
+    options.batch_size = batch_size;
+    options.seed = context.seed();
+    const cdc::KMeansResult result = cdc::kmeans(x, features->rows, features->columns, options, [&](const cdc::KMeansProgress& p) {
+      context.progress({p.restart, restarts, "restart", fmt::format("iteration {}  {:.1f} % changed", p.iteration + 1, 100 * p.changed)});
+      return !context.stopping();
+    });
+    if (!result.converged)
+      context.warn(fmt::format("k-means was ended by max_iterations = {} before it converged: raise it, or tolerance", max_iterations));
+    if (result.empty > 0)
+      context.warn(
+          fmt::format("{} of {} clusters are empty: fewer samples than clusters have distinct features; lower clusters", result.empty, clusters));
+
+    auto assignment = std::make_shared<cdc::Assignment>();
+    assignment->cluster = result.labels;
+    assignment->clusters = clusters;
+    cdc::Value& protocol = assignment->protocol = cdc::Value::table();
+    protocol["method"] = std::string(spherical ? "spherical " : "") + (mini_batch ? "mini-batch k-means" : "k-means");
+    protocol["init"] = init;
+    protocol["restarts"] = restarts;
+    protocol["chosen_by"] = "least inertia";
+    protocol["normalise"] = normalise;
+    protocol["inertia"] = result.inertia;
+    protocol["features"] = features->protocol;
+    context.out(kAssignment, std::shared_ptr<const cdc::Assignment>(std::move(assignment)));
+    context.summary("inertia", result.inertia);
+    context.summary("iterations", result.iterations);
+    context.summary("restart", result.restart);
+    context.summary("converged", result.converged);
+  }
+};
+
+}  // namespace
+
+CDC_PLUGIN(KMeans, "cluster.kmeans")
