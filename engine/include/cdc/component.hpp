@@ -99,9 +99,9 @@ struct ComponentInfo {
   std::function<std::shared_ptr<Component>()> create;
   std::function<std::string(const Component&)> follow;  ///< node: what Node::follow() says, for those who know no LibTorch; nullptr: nothing
 
-  const ParameterInfo* parameter(const std::string& name) const;
-  const PortInfo* input(const std::string& name) const;
-  const PortInfo* output(const std::string& name) const;
+  CDC_API const ParameterInfo* parameter(const std::string& name) const;
+  CDC_API const PortInfo* input(const std::string& name) const;
+  CDC_API const PortInfo* output(const std::string& name) const;
 };
 
 }  // namespace cdc
