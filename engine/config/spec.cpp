@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace cdc {
@@ -13,6 +14,11 @@ const Spec* Spec::find(std::string_view key) const {
 }
 
 Spec* Spec::find(std::string_view key) { return const_cast<Spec*>(static_cast<const Spec*>(this)->find(key)); }
+
+bool Spec::is_told() const {
+  const auto entry = [](const auto& one) { return one.second.is_told(); };
+  return told || std::any_of(table.begin(), table.end(), entry) || std::any_of(array.begin(), array.end(), [](const Spec& s) { return s.is_told(); });
+}
 
 Value Spec::value() const {
   if (is_table()) {
@@ -69,7 +75,9 @@ std::string expanded(const std::string& text, const Location& where, std::vector
 }  // namespace
 
 void expand_variables(Spec& spec, std::vector<Diagnostic>& problems) {
+  const std::size_t before = problems.size();
   if (spec.is_string()) spec.scalar = expanded(spec.string(), spec.where, problems);
+  spec.told = spec.told || problems.size() > before;
   for (auto& [name, entry] : spec.table) expand_variables(entry, problems);
   for (Spec& one : spec.array) expand_variables(one, problems);
 }

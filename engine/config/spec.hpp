@@ -19,6 +19,7 @@ struct Spec {
   Value scalar;                                     ///< boolean, integer, real, string
   std::vector<std::pair<std::string, Spec>> table;  ///< in order of the file
   std::vector<Spec> array;
+  bool told = false;  ///< cannot be what the user meant, and that is among the problems already
 
   bool is_table() const { return type == Value::Type::table; }
   bool is_array() const { return type == Value::Type::array; }
@@ -26,6 +27,7 @@ struct Spec {
   const std::string& string() const { return scalar.as_string(); }
   CDC_API const Spec* find(std::string_view key) const;
   CDC_API Spec* find(std::string_view key);
+  CDC_API bool is_told() const;  ///< this or something in it
   /// Without the places.
   CDC_API Value value() const;
 };

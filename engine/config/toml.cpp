@@ -31,6 +31,7 @@ Spec convert(const toml::node& node, const Place& place, int depth, std::vector<
   out.where = place(node.source());
   if (depth > kMaximumDepth) {
     problems.push_back({out.where, fmt::format("nested deeper than {} levels", kMaximumDepth)});
+    out.told = true;
     return out;
   }
   switch (node.type()) {
@@ -65,6 +66,7 @@ Spec convert(const toml::node& node, const Place& place, int depth, std::vector<
     default:
       problems.push_back({out.where, "dates and times are no values here: write a string in quotes"});
       out.scalar = std::string();
+      out.told = true;
   }
   out.type = out.scalar.type();
   return out;

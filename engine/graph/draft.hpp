@@ -43,9 +43,12 @@ struct Draft {
   std::vector<Wire> wires;               ///< in order of the plugin's inputs
   std::set<std::string> wrong_inputs;    ///< inputs whose trouble is told
   std::vector<std::pair<std::string, std::int64_t>> sizes;
+  std::map<std::string, std::string> size_origin;  ///< what fixed each size that is known
 
   std::string title() const;  ///< "node 'head'"
   bool has_output(const PortInfo& port) const;
+  /// The same, and also where a wrong parameter leaves it open.
+  bool may_have_output(const PortInfo& port) const { return !wrong.empty() || has_output(port); }
   Location parameter_location(const std::string& parameter) const;
   const Wire* wire(const std::string& port) const;
 };

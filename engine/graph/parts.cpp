@@ -76,7 +76,10 @@ class Part {
         where[p.name] = given->key_where;
         read_one(p, *given);
       } else if (p.required) {
-        problems_.add(header_, fmt::format("{} needs the parameter '{}' ({}): write {} = ...", title_, p.name, p.doc, p.name));
+        problems_.add(header_, fmt::format("{} needs the parameter '{}' ({}): write {} = {}", title_, p.name, p.doc, p.name,
+                                           p.type == ParameterType::component ? fmt::format("{{ plugin = \"{}.NAME\" }}", kind_name(p.component_kind))
+                                           : p.type == ParameterType::port    ? "\"NODE\""
+                                                                              : "..."));
         wrong.insert(p.name);
       } else if (!p.default_value.is_null()) {
         parameters[p.name] = p.default_value;
@@ -107,6 +110,10 @@ class Part {
   }
 
   void read_one(const ParameterInfo& p, const Spec& given) {
+    if (given.is_told()) {
+      wrong.insert(p.name);
+      return;
+    }
     if (p.type == ParameterType::component && given.is_table()) {
       const std::string title = fmt::format("'{}' of {}", p.name, title_);
       const ComponentInfo* info = find_plugin(given, given.key_where, title, p.component_kind, registry_, problems_);
@@ -180,8 +187,7 @@ class Part {
 std::string Draft::title() const { return fmt::format("{} '{}'", kind_name(kind), name); }
 
 bool Draft::has_output(const PortInfo& port) const {
-  // A component that is not as the user wants it tells nothing about its outputs.
-  if (port.present == nullptr || component == nullptr || !wrong.empty()) return true;
+  if (port.present == nullptr || component == nullptr) return true;
   try {
     return port.present(*component);
   } catch (const std::exception&) {

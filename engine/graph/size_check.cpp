@@ -53,7 +53,8 @@ std::vector<KnownSize> data_sizes(const StageDraft& stage, const GraphDraft& gra
         for (std::size_t k = 1; k < std::min(port.sizes.size(), input.sizes.size()); ++k)
           for (const auto& [symbol, value] : stage.sizes)
             if (symbol == input.sizes[k])
-              known.push_back({i, port.sizes[k], value, fmt::format("the data of {} (input '{}')", stage.title(), input.name), wire->where.front()});
+              known.push_back(
+                  {i, port.sizes[k], value, fmt::format("the data of {} ({})", stage.title(), stage.size_origin.at(symbol)), wire->where.front()});
       }
     }
     break;  // the first data set is the one that the graph's batches are made of
@@ -68,7 +69,10 @@ void check_sizes(PipelineDraft& draft, Problems& problems) {
   for (const StageDraft& stage : draft.stages) stages.push_back(sized(stage, problems));
   SolvedSizes solved = solve_sizes(stages, {});
   for (Diagnostic& one : solved.problems) problems.all.push_back(std::move(one));
-  for (std::size_t i = 0; i < draft.stages.size(); ++i) draft.stages[i].sizes = std::move(solved.of[i]);
+  for (std::size_t i = 0; i < draft.stages.size(); ++i) {
+    draft.stages[i].sizes = std::move(solved.of[i]);
+    draft.stages[i].size_origin = std::move(solved.origin[i]);
+  }
 
   for (std::size_t g = 0; g < draft.graphs.size(); ++g) {
     GraphDraft& graph = draft.graphs[g];

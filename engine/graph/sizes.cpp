@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <optional>
+#include <set>
 
 namespace cdc::planning {
 namespace {
@@ -37,6 +37,7 @@ class Solver {
   int make(std::int64_t value, std::string origin) {
     parent_.push_back(static_cast<int>(parent_.size()));
     value_.push_back(value);
+    disputed_.emplace_back();
     origin_.push_back(std::move(origin));
     return parent_.back();
   }
@@ -93,11 +94,14 @@ class Solver {
       const int a = free_in_list(part, *wire.input, ours) ? make(0, {}) : slot(part, ours);
       const int b = slot(wire.source.index, theirs);
       if (a == b) continue;
-      if (value_[a] != 0 && value_[b] != 0 && value_[a] != value_[b]) {
+      const bool told = disputed_[a].count(value_[b]) != 0 || disputed_[b].count(value_[a]) != 0;
+      if (value_[a] != 0 && value_[b] != 0 && value_[a] != value_[b] && !told) {
         problems_.push_back({wire.where, fmt::format("sizes do not fit: {} has {} = {} ({}), but '{}' gives {} = {} ({})", reader, named(ours, i),
                                                      value_[a], origin_[a], source, named(theirs, i), value_[b], origin_[b])});
-        continue;  // kept apart, so that one mismatch is told once
+        // One from now on, with both values: what else meets either of them is no further news.
+        disputed_[b].insert({value_[a], value_[b]});
       }
+      disputed_[b].insert(disputed_[a].begin(), disputed_[a].end());
       if (value_[b] == 0) {
         value_[b] = value_[a];
         origin_[b] = origin_[a];
@@ -109,6 +113,7 @@ class Solver {
   void apply(const KnownSize& size) {
     if (parts_[size.part].info == nullptr || size.value == 0) return;
     const int at = slot(size.part, size.symbol);
+    if (disputed_[at].count(size.value) != 0) return;
     if (value_[at] != 0 && value_[at] != size.value) {
       problems_.push_back({size.where, fmt::format("sizes do not fit: {} give {} for size {} of {}, which has to be {} ({})", size.origin, size.value,
                                                    size.symbol, parts_[size.part].title, value_[at], origin_[at])});
@@ -153,6 +158,7 @@ class Solver {
   std::vector<int> parent_;
   std::vector<std::int64_t> value_;
   std::vector<std::string> origin_;
+  std::vector<std::set<std::int64_t>> disputed_;  ///< values whose mismatch is told
   std::vector<Diagnostic> problems_;
 };
 

@@ -166,6 +166,7 @@ void read_ports(PipelineDraft& draft, Problems& problems) {
         if (const auto& graph = draft.stages[source.index].graph) stage.model_graphs.emplace_back(input.name, *graph);
     }
     for (const ParameterInfo& p : stage.info->parameters) {
+      if (p.type == ParameterType::port && stage.wrong.count(p.name) != 0) draft.broken = true;
       const Value* given = p.type == ParameterType::port ? stage.parameters.find(p.name) : nullptr;
       if (given == nullptr || given->as_string().empty()) continue;
       const std::string text = given->as_string();
@@ -194,6 +195,10 @@ void read_ports(PipelineDraft& draft, Problems& problems) {
         continue;
       }
       GraphDraft& target = draft.graphs[*graph];
+      if (target.nodes.empty()) {
+        draft.broken = true;
+        continue;
+      }
       std::optional<Source> source =
           resolve_reference(scope_of(draft, target), text, where, p.port_type, fmt::format("'{}' of {}", p.name, stage.title()), nullptr, problems);
       if (!source) {

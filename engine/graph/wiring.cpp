@@ -79,7 +79,7 @@ std::optional<Source> resolve_reference(const Scope& scope, const std::string& t
                    fmt::format("{} names '{}', but {} ('{}') has no output '{}'{}", what, text, target.title(), target.info->id, port_name, hint));
       return std::nullopt;
     }
-    if (!target.has_output(*port)) {
+    if (!target.may_have_output(*port)) {
       problems.add(where, fmt::format("{} names '{}', but {}", what, text, absent_text(target, *port)));
       return std::nullopt;
     }
@@ -95,6 +95,9 @@ std::optional<Source> resolve_reference(const Scope& scope, const std::string& t
   std::vector<const PortInfo*> fitting;
   for (const PortInfo* p : there)
     if (!wanted || p->type == *wanted) fitting.push_back(p);
+  if (fitting.empty() && !target.wrong.empty())
+    for (const PortInfo& p : target.info->outputs)
+      if (wanted && p.type == *wanted) fitting.push_back(&p);
   if (fitting.size() == 1) return Source{index, fitting.front()->name};
   if (fitting.size() > 1) {
     std::vector<std::string> full;
@@ -158,6 +161,7 @@ void read_wire(Draft& draft, const PortInfo& port, const Spec& given, const Scop
   Wire wire;
   wire.port = port.name;
   for (const Spec* one : references) {
+    if (one->is_told()) continue;
     if (!one->is_string()) {
       problems.add(one->where, fmt::format("{} must be a string, \"{}\" or \"{}.port\"{}, found the {} {}", what, kind, kind,
                                            port.list ? ", or a list of them" : "", Value::type_name(one->type), one->value().to_json()));

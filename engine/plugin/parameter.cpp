@@ -42,22 +42,22 @@ std::string shown(const Value& value) {
   return json.size() <= 60 ? json : json.substr(0, 57) + "...";
 }
 
-/// `element`: names the element of a list, "" for the value itself.
+/// `element`: " in element N" of a list, "" for the value itself.
 std::string scalar_problem(const ParameterInfo& parameter, const Value& value, const std::string& element) {
   const Value::Type wanted = wanted_type(parameter.type);
   if (value.type() != wanted && !(wanted == Value::Type::real && value.is_integer())) {
     const char* article = wanted == Value::Type::integer ? "an" : "a";
-    return fmt::format("{}must be {} {}, found the {} {}", element, article, Value::type_name(wanted), Value::type_name(value.type()), shown(value));
+    return fmt::format("must be {} {}{}, found the {} {}", article, Value::type_name(wanted), element, Value::type_name(value.type()), shown(value));
   }
   if (value.is_number()) {
     const double number = value.as_real();
-    if (!std::isfinite(number)) return fmt::format("{}must be a finite number, found {}", element, shown(value));
+    if (!std::isfinite(number)) return fmt::format("must be a finite number{}, found {}", element, shown(value));
     if ((parameter.minimum && number < *parameter.minimum) || (parameter.maximum && number > *parameter.maximum))
-      return fmt::format("{}must be {}, found {}", element, parameter_limits(parameter), shown(value));
+      return fmt::format("must be {}{}, found {}", parameter_limits(parameter), element, shown(value));
   }
   if (value.is_string() && !parameter.choices.empty() &&
       std::find(parameter.choices.begin(), parameter.choices.end(), value.as_string()) == parameter.choices.end())
-    return fmt::format("{}must be {}, found {}", element, quoted_choices(parameter.choices), shown(value));
+    return fmt::format("must be {}{}, found {}", quoted_choices(parameter.choices), element, shown(value));
   return {};
 }
 
@@ -94,7 +94,7 @@ std::string parameter_problem(const ParameterInfo& parameter, const Value& value
     return fmt::format("must have {} elements, found {}", wanted, all.size());
   }
   for (std::size_t i = 0; i < all.size(); ++i)
-    if (std::string problem = scalar_problem(parameter, all[i], fmt::format("element {} ", i + 1)); !problem.empty()) return problem;
+    if (std::string problem = scalar_problem(parameter, all[i], fmt::format(" in element {}", i + 1)); !problem.empty()) return problem;
   return {};
 }
 

@@ -190,7 +190,8 @@ std::shared_ptr<Component> Registry::create(const ComponentInfo& info, const Val
     const ComponentInfo* part = find(id);
     if (part == nullptr) fail(fmt::format("'{}': there is no plugin '{}'", p.name, id));
     if (part->kind != p.component_kind)
-      fail(fmt::format("'{}' must be {} plugin, but '{}' is a {}", p.name, kind_name(p.component_kind), id, kind_name(part->kind)));
+      fail(fmt::format("'{}' must be {} {} plugin, but '{}' is a {}", p.name, p.component_kind == Kind::optimizer ? "an" : "a",
+                       kind_name(p.component_kind), id, kind_name(part->kind)));
     p.set_component(*made, create(*part, *given));
   }
   if (const std::string problem = problem_in([&] { made->check(); }); !problem.empty()) fail(problem);
