@@ -1,0 +1,136 @@
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include "cdc-run/options.hpp"
+#include "cdc-run/terminal.hpp"
+#include "cdc/error.hpp"
+#include "config/diagnostic.hpp"
+#include "config/spec.hpp"
+#include "exec/runner.hpp"
+#include "exec/tensor_engine.hpp"
+#include "graph/planner.hpp"
+#include "plugin/registry.hpp"
+
+namespace {
+
+enum ExitCode { kDone = 0, kWrongFile = 2, kWrongPlugin = 3, kStageFailed = 4, kStopped = 5 };
+
+std::atomic<bool> stop{false};
+
+void on_signal(int) {
+  if (stop.exchange(true)) ::_exit(kStopped);  // asked twice: at once; a kill at any moment is harmless
+  constexpr char text[] = "\nstopping; what is done is saved (again: at once)\n";
+  [[maybe_unused]] const ssize_t wrote = ::write(2, text, sizeof text - 1);
+}
+
+/// Before LibTorch is loaded: its OpenMP library reads the environment then. Spinning threads take the cores from the loaders.
+void prepare_process() {
+  ::setenv("OMP_WAIT_POLICY", "passive", 0);
+  // Tensors come and go by the batch: keep their memory instead of giving it back to the system each time.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  struct sigaction action {};
+  action.sa_handler = &on_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+void load_plugins(cdc::Registry& registry, const cdc::program::Options& options) {
+  registry.load_default_folders();
+  for (const std::filesystem::path& path : options.plugins) {
+    if (std::filesystem::is_directory(path))
+      registry.load_folder(path);
+    else
+      registry.load_library(path);
+  }
+}
+
+int columns() {
+  struct winsize size {};
+  return ::ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
+}
+
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+int run(const cdc::program::Options& options) {
+  const double start = seconds();
+  const cdc::TensorEngine engine = cdc::load_tensor_engine();
+  cdc::Registry registry;
+  load_plugins(registry, options);
+  const cdc::Plan plan = cdc::plan_pipeline(options.file, options.overrides, registry);
+  if (options.print_config) std::cout << cdc::to_toml(plan.resolved);
+  if (options.check) std::cout << fmt::format("{}: ok, {} stages\n", options.file.string(), plan.stages.size());
+  if (options.print_config || options.check) return kDone;
+
+  cdc::program::Terminal terminal(std::cout, std::cerr, ::isatty(1) != 0, columns(), &seconds);
+  cdc::RunOptions run;
+  try {
+    if (engine.check_device != nullptr) run.device = engine.check_device(options.device);
+  } catch (const cdc::Error& e) {
+    throw cdc::ConfigError({{{"--device", 1, 1}, e.what()}});
+  }
+  run.cache = options.cache;
+  run.run_directory = options.run_directory;
+  run.threads = options.threads;
+  run.fresh = options.fresh;
+  run.sessions = engine.sessions;
+  run.observer = &terminal;
+  run.stop = &stop;
+  run.command_line = options.command_line;
+  run.versions["cdc"] = CDC_VERSION;
+  run.versions["torch"] = engine.version != nullptr ? cdc::Value(engine.version()) : cdc::Value();
+  run.versions["compiler"] = __VERSION__;
+  if (options.dry_run) {
+    std::cout << cdc::program::status_text(cdc::stage_status(plan, registry, run));
+    return kDone;
+  }
+  try {
+    const cdc::RunResult result = cdc::run_pipeline(plan, registry, run);
+    terminal.finish();
+    const std::string table = cdc::program::score_table(result.summary);
+    if (!table.empty()) std::cout << '\n' << table << '\n';
+    std::cout << fmt::format("{}  ({})\n", result.directory.string(), cdc::program::duration_text(seconds() - start));
+  } catch (...) {
+    terminal.finish();
+    throw;
+  }
+  return kDone;
+}
+
+int tell(const char* what, int code) {
+  std::cout.flush();
+  std::cerr << what << std::endl;
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  prepare_process();
+  int code = kDone;
+  const std::optional<cdc::program::Options> options = cdc::program::read_options(argc, argv, CDC_VERSION, code);
+  if (!options) return code;
+  try {
+    return run(*options);
+  } catch (const cdc::ConfigError& e) {
+    return tell(e.what(), kWrongFile);
+  } catch (const cdc::PluginError& e) {
+    return tell(fmt::format("cdc-run: {}", e.what()).c_str(), kWrongPlugin);
+  } catch (const cdc::Stopped& e) {
+    return tell(fmt::format("cdc-run: {}", e.what()).c_str(), kStopped);
+  } catch (const cdc::Error& e) {
+    return tell(fmt::format("cdc-run: {}", e.what()).c_str(), kStageFailed);
+  } catch (const std::exception& e) {
+    return tell(fmt::format("cdc-run: the engine failed ({}); this is a fault of cdc, not of the pipeline", e.what()).c_str(), kStageFailed);
+  }
+}

@@ -1,0 +1,59 @@
+#include "cdc-run/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+
+namespace cdc::program {
+namespace {
+
+std::string quoted(const std::string& word) {
+  if (!word.empty() && word.find_first_of(" \t\n'\"\\$*?[]{}()<>|&;!~#`") == std::string::npos) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+}  // namespace
+
+std::optional<Options> read_options(int argc, const char* const* argv, const std::string& version, int& exit_code) {
+  Options options;
+  std::optional<std::int64_t> seed;
+  CLI::App app("Runs a pipeline file: what is in the cache is not computed again, and what was stopped goes on.", "cdc-run");
+  app.footer(
+      "Exit codes: 2 the file or command line, 3 a plugin could not be loaded, 4 a stage failed (what is done stays cached), 5 stopped by a signal.");
+  app.set_version_flag("--version", version);
+  app.add_option("FILE", options.file, "The pipeline, a TOML file")->required();
+  app.add_option("key=value", options.overrides, "Changes to it: stage.train.epochs=5");
+  app.add_option("--seed", seed, "The same as pipeline.seed=N")->check(CLI::NonNegativeNumber);
+  app.add_flag("--check", options.check, "Checks the file alone; needs no data");
+  app.add_flag("--dry-run", options.dry_run, "Says of each stage whether it is cached, or why it would run");
+  app.add_flag("--print-config", options.print_config, "Prints the pipeline as resolved: changes applied, defaults filled in");
+  app.add_flag("--fresh", options.fresh, "Takes nothing from the cache and starts over");
+  app.add_option("--threads", options.threads, "Threads to use (default: all)")->check(CLI::Range(1, 4096));
+  app.add_option("--device", options.device, "cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--run-dir", options.run_directory, "Folder of this run (default: runs/NAME/TIME)");
+  app.add_option("--cache", options.cache, "Folder of the cache (default: CDC_CACHE, else cache)");
+  app.add_option("--plugin", options.plugins, "A further plugin library, or folder of such; may be given again")->allow_extra_args(false);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) {
+      app.exit(e);
+      exit_code = 0;
+    } else {
+      std::cerr << "cdc-run: " << e.what() << "; --help lists the options\n";
+      exit_code = 2;
+    }
+    return std::nullopt;
+  }
+  if (seed) options.overrides.push_back("pipeline.seed=" + std::to_string(*seed));
+  if (options.cache.empty()) {
+    const char* named = std::getenv("CDC_CACHE");
+    options.cache = named != nullptr && *named != '\0' ? named : "cache";
+  }
+  for (int i = 0; i < argc; ++i) options.command_line += (i > 0 ? " " : "") + quoted(argv[i]);
+  return options;
+}
+
+}  // namespace cdc::program

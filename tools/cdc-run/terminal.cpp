@@ -1,0 +1,156 @@
+#include "cdc-run/terminal.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ostream>
+#include <utility>
+
+namespace cdc::program {
+namespace {
+
+constexpr std::size_t kNameWidth = 16;
+constexpr double kRedraw = 0.1;   // seconds between two states of the live line
+constexpr double kSparse = 30.0;  // seconds between two sparse lines
+
+std::string cell(const Value* value) {
+  if (value == nullptr || !value->is_number()) return "-";
+  return value->is_integer() ? fmt::format("{}", value->as_integer()) : fmt::format("{:.4f}", value->as_real());
+}
+
+}  // namespace
+
+std::string duration_text(double seconds) {
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+std::string score_table(const Value& summary) {
+  static const std::pair<const char*, std::vector<const char*>> columns[] = {{"ACC", {"acc"}},
+                                                                             {"NMI", {"nmi"}},
+                                                                             {"ARI", {"ari"}},
+                                                                             {"purity", {"purity"}},
+                                                                             {"entropy", {"entropy", "cluster_entropy"}},
+                                                                             {"empty", {"empty", "empty_clusters"}}};
+  const Value* scores = summary.find("scores");
+  if (scores == nullptr || !scores->is_table() || scores->as_table().empty()) return "";
+  std::size_t width = 0;
+  for (const auto& [name, row] : scores->as_table()) width = std::max(width, name.size());
+  std::string text = fmt::format("{:<{}}", "", width);
+  for (const auto& [title, keys] : columns) text += fmt::format("  {:>8}", title);
+  text += '\n';
+  for (const auto& [name, row] : scores->as_table()) {
+    text += fmt::format("{:<{}}", name, width);
+    for (const auto& [title, keys] : columns) {
+      const Value* value = nullptr;
+      for (const char* key : keys)
+        if (value == nullptr) value = row.find(key);
+      text += fmt::format("  {:>8}", cell(value));
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::string status_text(const std::vector<StageStatus>& stages) {
+  std::size_t width = 0;
+  for (const StageStatus& stage : stages) width = std::max(width, stage.name.size());
+  std::string text;
+  for (const StageStatus& stage : stages) {
+    const std::string state = stage.cached ? "cached" : stage.uncached_kind ? stage.why : "runs because " + stage.why;
+    text += fmt::format("{:<{}}  {}\n", stage.name, width, state);
+  }
+  return text;
+}
+
+Terminal::Terminal(std::ostream& out, std::ostream& errors, bool live, int width, Clock clock)
+    : out_(out), errors_(errors), live_(live), width_(std::max(width, 20)), clock_(std::move(clock)) {}
+
+void Terminal::finish() {
+  if (drawn_) out_ << "\r\x1b[K";
+  drawn_ = false;
+  out_.flush();
+}
+
+void Terminal::print(const std::string& stage, const std::string& text) {
+  finish();
+  if (stage.empty())
+    out_ << text << '\n';
+  else
+    out_ << fmt::format("{:<{}} {}\n", stage, kNameWidth, text);
+  out_.flush();
+  show();
+}
+
+void Terminal::info(const std::string& stage, const std::string& text) { print(stage, text); }
+
+void Terminal::warn(const std::string& stage, const std::string& text) {
+  finish();
+  errors_ << "warning: " << (stage.empty() ? "" : "stage '" + stage + "': ") << text << std::endl;
+  show();
+}
+
+void Terminal::stage_begins(const std::string& stage, const std::string& /*plugin*/, const std::string& why) {
+  active_[stage].began = clock_();
+  print(stage, "runs: " + why);
+}
+
+void Terminal::stage_cached(const std::string& stage, const std::string& /*plugin*/) { print(stage, "cached"); }
+
+void Terminal::stage_ends(const std::string& stage, double seconds) {
+  active_.erase(stage);
+  print(stage, "done in " + duration_text(seconds));
+}
+
+std::string Terminal::line_of(const std::string& stage, const Progress& progress, const Active& active, double now) {
+  std::string line = fmt::format("{:<{}} ", stage, kNameWidth);
+  if (progress.text.empty())
+    line += fmt::format("{} {}/{}", progress.unit, progress.done, progress.total);
+  else
+    line += progress.text;
+  const std::int64_t since = progress.done - active.first, left = progress.total - progress.done;
+  if (active.seen && since > 0 && left > 0 && now > active.began)
+    line += fmt::format("  ETA {}", duration_text((now - active.began) * static_cast<double>(left) / static_cast<double>(since)));
+  return line;
+}
+
+void Terminal::progress(const std::string& stage, const Progress& progress) {
+  const double now = clock_();
+  Active& active = active_[stage];
+  active.line = line_of(stage, progress, active, now);
+  if (!active.seen || active.unit != progress.unit) {  // from here on its speed is known
+    active.seen = true;
+    active.unit = progress.unit;
+    active.first = progress.done;
+    active.began = active.shown = now;
+    active.tenth = progress.total > 0 ? progress.done * 10 / progress.total : 0;
+  }
+  if (live_) {
+    if (now - redrawn_ >= kRedraw || progress.done == progress.total) show();
+    return;
+  }
+  const std::int64_t tenth = progress.total > 0 ? progress.done * 10 / progress.total : 0;
+  if (tenth == active.tenth && now - active.shown < kSparse) return;
+  active.tenth = tenth;
+  active.shown = now;
+  out_ << active.line << std::endl;
+}
+
+void Terminal::show() {
+  if (!live_) return;
+  std::string line;
+  for (const auto& [stage, active] : active_)
+    if (!active.line.empty()) line += (line.empty() ? "" : "  |  ") + active.line;
+  if (line.empty()) return;
+  const auto columns = static_cast<std::size_t>(width_ - 1);
+  if (line.size() > columns) line = line.substr(0, columns - 3) + "...";
+  out_ << '\r' << line << "\x1b[K";
+  out_.flush();
+  drawn_ = true;
+  redrawn_ = clock_();
+}
+
+}  // namespace cdc::program
