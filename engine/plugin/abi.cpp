@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "cdc/error.hpp"
@@ -23,7 +22,10 @@ class Bytes {
     if (std::filesystem::is_directory(path, error)) fail("is a folder, not a plugin library: name the .so file");
     std::ifstream in(path, std::ios::binary);
     if (!in) fail("cannot be opened: check its name and that it may be read");
-    data_.assign(std::istreambuf_iterator<char>(in), {});
+    in.seekg(0, std::ios::end);
+    data_.resize(static_cast<std::size_t>(std::max<std::streamoff>(0, in.tellg())));
+    in.seekg(0);
+    if (!in.read(data_.data(), static_cast<std::streamsize>(data_.size()))) fail("cannot be read");
   }
   [[noreturn]] void fail(std::string_view what) const { throw PluginError(fmt::format("plugin library {} {}", path_.string(), what)); }
   [[noreturn]] void fail_short() const { fail("is cut short or damaged: build or copy it again"); }

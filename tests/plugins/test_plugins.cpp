@@ -236,15 +236,10 @@ struct Odd final : TestNode {
 };
 
 struct Unmakeable final : TestNode {
-  // The schema makes one for the defaults; those after it fail.
-  static int& made() {
-    static int count = 0;
-    return count;
+  static void describe(Schema<Unmakeable>& s) {
+    s.summary("Cannot be made.");
+    s.info().create = []() -> std::shared_ptr<cdc::Component> { throw std::runtime_error("out of order"); };
   }
-  Unmakeable() {
-    if (made()++ > 0) throw std::runtime_error("out of order");
-  }
-  static void describe(Schema<Unmakeable>& s) { s.summary("Cannot be made."); }
 };
 
 struct Sgd final : TestOptimizer {

@@ -1,0 +1,57 @@
+// cdc-inspect [PLUGIN] [--json]: lists all plugins, or tells all of one. Exit codes: 2 the command line (an id that is none, too), 3 a plugin
+// library that could not be loaded.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "cdc/error.hpp"
+#include "config/suggest.hpp"
+#include "describe.hpp"
+#include "plugin/registry.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Lists the plugins that a pipeline file can name, or describes one: its parameters, ports and sizes.\n"
+      "Plugins are looked for beside this program and in the folders of CDC_PLUGIN_PATH."};
+  std::string id;
+  bool as_json = false;
+  app.add_option("PLUGIN", id, "The plugin to describe, for example head.cdc");
+  app.add_flag("--json", as_json, "Print JSON");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+
+  cdc::Registry registry;
+  try {
+    registry.load_default_folders();
+  } catch (const cdc::Error& e) {
+    fmt::print(stderr, "error: {}\n", e.what());
+    return 3;
+  }
+  const auto all = registry.all();
+  if (app.count("PLUGIN") == 0) {
+    if (as_json) {
+      cdc::Value list = cdc::Value::array();
+      for (const cdc::ComponentInfo* info : all) list.push_back(cdc::inspect::json(*info));
+      fmt::print("{}\n", list.to_json(2));
+    } else {
+      fmt::print("{}", cdc::inspect::list_text(all));
+    }
+    return 0;
+  }
+  const cdc::ComponentInfo* info = registry.find(id);
+  if (info == nullptr) {
+    std::vector<std::string> ids;
+    for (const cdc::ComponentInfo* one : all) ids.push_back(one->id);
+    std::string hint = cdc::did_you_mean(id, ids);
+    if (hint.empty()) hint = "; cdc-inspect without an argument lists all";
+    fmt::print(stderr, "error: there is no plugin '{}'{}\n", id, hint);
+    return 2;
+  }
+  fmt::print("{}", as_json ? cdc::inspect::json(*info).to_json(2) + "\n" : cdc::inspect::text(*info));
+  return 0;
+}
