@@ -42,7 +42,7 @@ class Sinkhorn final : public cdc::Node {
   bool hard = false;
   std::vector<double> prior;
   std::int64_t queue_size = 0, start_epoch = 0;
-  /// The last scores of each view: [V, queue_size, K], a ring; and [2] int64 on the CPU: where the next row goes, how many are there.
+  /// The last scores of each view: [V, queue_size, K], a ring; and [2] int64: where the next row goes, how many are there.
   at::Tensor queue, place;
 
   static constexpr cdc::In<cdc::Logits> kLogits{"logits", "Scores of the clusters"};
