@@ -203,10 +203,10 @@ void lloyd(const Run& run, KMeansResult& result) {
   std::int64_t changed = points.n;
   for (int iteration = 0; iteration < options.max_iterations; ++iteration) {
     result.iterations = iteration + 1;
-    // Bounds pay once most points stay where they are; before, centres move too far.
+    // Bounds pay once most points stay where they are; before that centres move too far.
     if (bounded.started()) {
       bounded.assign(result.centres.data(), result.labels.data());
-    } else if (options.prune && iteration > 0 && changed * 5 < points.n) {
+    } else if (options.prune && iteration > 0 && changed * 2 < points.n) {
       bounded.start(result.centres.data(), result.labels.data());
     } else {
       packed.pack(kernels(), result.centres.data(), k, points.d, points.mean.data(), {});

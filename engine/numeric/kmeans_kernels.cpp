@@ -72,9 +72,8 @@ CDC_INLINE void keep_best_of(const float* dots, int vectors, const float* bias, 
       Float& least = reinterpret_cast<Float*>(best)[r];
       Int& where = reinterpret_cast<Int*>(index)[r];
       const Float s = b[v] - 2.0f * dot[r * vectors + v];
-      const Int less = s < least;
-      least = less ? s : least;
-      where = less ? place : where;
+      where = s < least ? place : where;
+      least = s < least ? s : least;
     }
   }
 }
@@ -92,21 +91,23 @@ CDC_INLINE void two_best_of(const float* dots, int vectors, const float* bias, s
     Int where = lanes;
     if (vectors == 2) {
       const Float s = b[1] - 2.0f * dot[r * vectors + 1];
-      const Int less = s < one;
-      two = less ? one : s;
-      where = less ? lanes + W : where;
-      one = less ? s : one;
+      two = s < one ? one : s;
+      where = s < one ? lanes + W : where;
+      one = s < one ? s : one;
     }
+#pragma GCC unroll 4
     for (int half = W / 2; half > 0; half /= 2) {
       const Int other = lanes ^ half;
       const Float other_one = __builtin_shuffle(one, other), other_two = __builtin_shuffle(two, other);
       const Int other_where = __builtin_shuffle(where, other);
-      const Int less = (other_one < one) | ((other_one == one) & (other_where < where));
-      const Float larger = less ? one : other_one;
+      // One comparison a choice: GCC takes combined ones apart lane by lane.
+      const Float larger = other_one < one ? one : other_one;
+      const Int lower_where = other_where < where ? other_where : where;
+      const Int nearer_where = other_one < one ? other_where : where;
+      where = other_one == one ? lower_where : nearer_where;
+      one = other_one < one ? other_one : one;
       two = two < other_two ? two : other_two;
       two = larger < two ? larger : two;
-      one = less ? other_one : one;
-      where = less ? other_where : where;
     }
     least[r] = one[0];
     second[r] = two[0];
@@ -118,14 +119,12 @@ template <int W>
 CDC_INLINE void squares_of(const float* dots, const float* bias, const float* norm, const float* nearest, std::int64_t rows, float noise,
                            float* square, double* potential) {
   using Float = typename Vector<W>::Float;
-  using Int = typename Vector<W>::Int;
   const auto* dot = reinterpret_cast<const Float*>(dots);
   const Float b = *reinterpret_cast<const Float*>(bias);
   Float sum{};
   for (std::int64_t r = 0; r < rows; ++r) {
     Float s = norm[r] + (b - 2.0f * dot[r]);
-    const Int real = s > Float{} + noise * norm[r];
-    s = real ? s : Float{};
+    s = s > Float{} + noise * norm[r] ? s : Float{};
     reinterpret_cast<Float*>(square)[r] = s;
     const Float old = Float{} + nearest[r];
     sum += s < old ? s : old;

@@ -7,6 +7,7 @@
 #include "cdc/kmeans.hpp"
 #include "cdc/parallel.hpp"
 #include "cdc/random.hpp"
+#include "numeric/clones.hpp"
 #include "numeric/kmeans_detail.hpp"
 
 namespace cdc::kmeans_detail {
@@ -16,6 +17,38 @@ constexpr std::int64_t kChunk = 1020;  ///< points: whole tiles of 6 and of 12
 constexpr std::uint32_t kSeeding = 1;  ///< the random stream's operation
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+/// Adds a row to a sum. Returns 0 unless a value is infinite or NaN.
+CDC_CLONES float add_and_probe(const float* row, double* sum, std::int64_t d) {
+  float probe[16] = {};
+  std::int64_t j = 0;
+  for (; j + 16 <= d; j += 16)
+    for (int l = 0; l < 16; ++l) {
+      sum[j + l] += static_cast<double>(row[j + l]);
+      probe[l] += row[j + l] * 0.0f;
+    }
+  for (; j < d; ++j) {
+    sum[j] += static_cast<double>(row[j]);
+    probe[0] += row[j] * 0.0f;
+  }
+  float out = 0;
+  for (const float p : probe) out += p;
+  return out;
+}
+
+CDC_CLONES double square_distance_to_mean(const float* row, const double* mean, std::int64_t d) {
+  double lanes[16] = {};
+  std::int64_t j = 0;
+  for (; j + 16 <= d; j += 16)
+    for (int l = 0; l < 16; ++l) {
+      const double e = static_cast<double>(row[j + l]) - mean[j + l];
+      lanes[l] += e * e;
+    }
+  for (int l = 0; j < d; ++j, ++l) lanes[l] += (static_cast<double>(row[j]) - mean[j]) * (static_cast<double>(row[j]) - mean[j]);
+  double out = 0;
+  for (const double lane : lanes) out += lane;
+  return out;
+}
 
 /// Squared distances of all points to each centre chosen so far, and the candidates for the next.
 class Seeding {
@@ -131,13 +164,7 @@ Points describe_points(const float* x, std::int64_t n, std::int64_t d) {
   parallel_chunks(n, kChunk, [&](std::int64_t begin, std::int64_t end) {
     double* sum = sums.data() + begin / kChunk * d;
     for (std::int64_t i = begin; i < end; ++i) {
-      const float* row = out.row(i);
-      float probe = 0;  // stays 0 unless a value is infinite or NaN
-      for (std::int64_t j = 0; j < d; ++j) {
-        sum[j] += static_cast<double>(row[j]);
-        probe += row[j] * 0.0f;
-      }
-      if (probe != 0 && bad[size(begin / kChunk)] < 0) bad[size(begin / kChunk)] = i;
+      if (add_and_probe(out.row(i), sum, d) != 0 && bad[size(begin / kChunk)] < 0) bad[size(begin / kChunk)] = i;
     }
   });
   for (const std::int64_t i : bad)
@@ -155,17 +182,7 @@ Points describe_points(const float* x, std::int64_t n, std::int64_t d) {
   parallel_chunks(n, kChunk, [&](std::int64_t begin, std::int64_t end) {
     double total = 0;
     for (std::int64_t i = begin; i < end; ++i) {
-      const float* row = out.row(i);
-      double lanes[8] = {};
-      std::int64_t j = 0;
-      for (; j + 8 <= d; j += 8)
-        for (int l = 0; l < 8; ++l) {
-          const double e = static_cast<double>(row[j + l]) - out.mean[size(j + l)];
-          lanes[l] += e * e;
-        }
-      double sum = 0;
-      for (; j < d; ++j) sum += (static_cast<double>(row[j]) - out.mean[size(j)]) * (static_cast<double>(row[j]) - out.mean[size(j)]);
-      for (const double lane : lanes) sum += lane;
+      const double sum = square_distance_to_mean(out.row(i), out.mean.data(), d);
       out.norm[size(i)] = static_cast<float>(sum);
       total += sum;
     }

@@ -1,4 +1,5 @@
-// k-means' times, for tests/bench/kmeans.py. Reads raw float32 files, prints one JSON line.
+// k-means' times, for tests/bench/kmeans.py. Reads raw float32 files, prints one JSON line. BENCH_THREADS threads (2); with BENCH_CPU=1 processor
+// time instead of the clock's, which on one thread holds on a machine that others use too.
 //   bench_kmeans lloyd DATA N D CENTRES K ITERATIONS PRUNE    iterations from given centres, tolerance 0: seconds of the whole call, inertia
 //   bench_kmeans seed  DATA N D K SEED                        greedy k-means++: seconds, inertia of the rows chosen
 #include <oneapi/tbb/global_control.h>
@@ -6,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -22,8 +24,10 @@ std::vector<float> read_floats(const char* path) {
   return out;
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+double now() {
+  static const bool processor = std::getenv("BENCH_CPU") != nullptr;
+  if (processor) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -43,13 +47,13 @@ int main(int argc, char** argv) {
     options.prune = std::atoi(argv[8]) != 0;
     options.tolerance = 0;
     std::vector<double> at, changed;
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     const cdc::KMeansResult r = cdc::kmeans(x.data(), n, d, options, [&](const cdc::KMeansProgress& p) {
-      at.push_back(seconds_since(start));
+      at.push_back(now() - start);
       changed.push_back(p.changed);
       return true;
     });
-    std::printf("{\"seconds\": %.6f, \"inertia\": %.17g, \"iterations\": %d, \"at\": [", seconds_since(start), r.inertia, r.iterations);
+    std::printf("{\"seconds\": %.6f, \"inertia\": %.17g, \"iterations\": %d, \"at\": [", now() - start, r.inertia, r.iterations);
     for (std::size_t i = 0; i < at.size(); ++i) std::printf("%s%.6f", i ? ", " : "", at[i]);
     std::printf("], \"changed\": [");
     for (std::size_t i = 0; i < changed.size(); ++i) std::printf("%s%.5f", i ? ", " : "", changed[i]);
@@ -59,9 +63,9 @@ int main(int argc, char** argv) {
   if (what == "seed" && argc == 7) {
     const auto x = read_floats(argv[2]);
     const std::int64_t n = std::atoll(argv[3]), d = std::atoll(argv[4]), k = std::atoll(argv[5]);
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     const auto rows = cdc::kmeans_plus_plus(x.data(), n, d, k, static_cast<std::uint64_t>(std::atoll(argv[6])));
-    const double seconds = seconds_since(start);
+    const double seconds = now() - start;
     std::printf("{\"seconds\": %.6f, \"rows\": [", seconds);
     for (std::size_t i = 0; i < rows.size(); ++i) std::printf("%s%lld", i ? ", " : "", static_cast<long long>(rows[i]));
     std::printf("]}\n");

@@ -1,27 +1,33 @@
 """k-means beside scikit-learn, interleaved: Lloyd's iterations from the same centres (tolerance 0, equal inertia asserted), and greedy k-means++.
 
 Run: build/oracle-venv/bin/python tests/bench/kmeans.py BUILD/bin/bench_kmeans [--rounds 3] [--seeding] [--sizes 0,1,2]
-Two threads on both sides. OPENBLAS_CORETYPE is unset (for scikit-learn's own OpenBLAS: its fastest kernel). Data: a Gaussian mixture of 2 k overlapping
-components. An iteration's time is (t(12 iterations) - t(2)) / 10, so that reading, checking and start are left out. `plain` computes every distance;
-`pruned` leaves out what the triangle inequality decides. `all 40` is the time of 40 iterations as a whole.
+--threads (2) threads on both sides; with --cpu processor time, one thread, for machines that others use too. OPENBLAS_CORETYPE is unset (for scikit-learn's own OpenBLAS: its fastest kernel). Data: a Gaussian mixture of 2 k overlapping
+components. An iteration's time is (t(12 iterations) - t(2)) over their number, so that reading, checking and start are left out. `plain` computes every distance;
+`pruned` leaves out what the triangle inequality decides. `all 40` is the whole call with at most 40 iterations.
 """
 import argparse, json, os, subprocess, tempfile, time
 
-for variable in ("OPENBLAS_CORETYPE",):
-    os.environ.pop(variable, None)
-os.environ["BENCH_THREADS"] = os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "2"
+parser = argparse.ArgumentParser()
+parser.add_argument("program")
+parser.add_argument("--rounds", type=int, default=3)
+parser.add_argument("--seeding", action="store_true")
+parser.add_argument("--sizes", default="0,1,2")
+parser.add_argument("--threads", default="2")
+parser.add_argument("--cpu", action="store_true")
+a = parser.parse_args()
+threads = "1" if a.cpu else a.threads
+os.environ.pop("OPENBLAS_CORETYPE", None)
+for variable in ("BENCH_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = threads
+if a.cpu:
+    os.environ["BENCH_CPU"] = "1"
+clock = time.process_time if a.cpu else time.perf_counter
 import numpy as np
 from sklearn.cluster import KMeans, kmeans_plusplus
 import warnings
 
 warnings.filterwarnings("ignore")
 SIZES = [(50_000, 512, 10), (50_000, 512, 100), (65_000, 384, 1000)]
-parser = argparse.ArgumentParser()
-parser.add_argument("program")
-parser.add_argument("--rounds", type=int, default=3)
-parser.add_argument("--seeding", action="store_true")
-parser.add_argument("--sizes", default="0,1,2")
-a = parser.parse_args()
 
 
 def mixture(n, d, k, seed=0):
@@ -50,19 +56,20 @@ with tempfile.TemporaryDirectory() as folder:
 
         def lloyd(prune, iterations):
             r = ours("lloyd", f"{folder}/x", n, d, f"{folder}/c", k, iterations, prune)
-            return r["seconds"], r["inertia"]
+            return r["seconds"], r["inertia"], r["iterations"]
 
         def peer(iterations):
-            start = time.perf_counter()
+            start = clock()
             m = KMeans(k, init=centres, n_init=1, max_iter=iterations, tol=0, algorithm="lloyd").fit(x)
-            return time.perf_counter() - start, m.inertia_
+            return clock() - start, m.inertia_, m.n_iter_
 
         rows = []
         for _ in range(a.rounds):
             row = {}
             for name, f in (("plain", lambda i: lloyd(0, i)), ("pruned", lambda i: lloyd(1, i)), ("sklearn", peer)):
-                row[name] = (f(12)[0] - f(2)[0]) * 100  # ms an iteration
-                row[name + " 40"], row[name + " inertia"] = f(40)
+                many, few = f(12), f(2)
+                row[name] = (many[0] - few[0]) * 1e3 / (many[2] - few[2])
+                row[name + " 40"], row[name + " inertia"], row[name + " iterations"] = f(40)
             rows.append(row)
         for name in ("plain", "pruned"):
             assert abs(rows[0][name + " inertia"] / rows[0]["sklearn inertia"] - 1) < 1e-4, rows[0]
@@ -71,14 +78,15 @@ with tempfile.TemporaryDirectory() as folder:
         print(f"{n} x {d} x {k}: ms an iteration: plain {med('plain'):.1f}, pruned {med('pruned'):.1f}, sklearn {med('sklearn'):.1f} "
               f"(minima {min(r['plain'] for r in rows):.1f} {min(r['pruned'] for r in rows):.1f} {min(r['sklearn'] for r in rows):.1f}); "
               f"ratio {ratio('sklearn', 'plain'):.2f}, {ratio('sklearn', 'pruned'):.2f}; all 40: plain {med('plain 40'):.2f} s, pruned {med('pruned 40'):.2f} s, "
-              f"sklearn {med('sklearn 40'):.2f} s, ratio {ratio('sklearn 40', 'pruned 40'):.2f}; inertia {rows[0]['pruned inertia']:.8g} {rows[0]['sklearn inertia']:.8g}", flush=True)
+              f"sklearn {med('sklearn 40'):.2f} s, ratio {ratio('sklearn 40', 'pruned 40'):.2f}; iterations {rows[0]['pruned iterations']} {rows[0]['sklearn iterations']}, "
+              f"inertia {rows[0]['pruned inertia']:.8g} {rows[0]['sklearn inertia']:.8g}", flush=True)
         if a.seeding:
             times, values = [], []
             for seed in range(a.rounds if k < 1000 else 1):
                 r = ours("seed", f"{folder}/x", n, d, k, seed)
-                start = time.perf_counter()
+                start = clock()
                 _, indices = kmeans_plusplus(x, k, random_state=seed)
-                times.append((r["seconds"], time.perf_counter() - start))
+                times.append((r["seconds"], clock() - start))
                 values.append((potential(x, np.array(r["rows"])), potential(x, indices)))
             times, values = np.array(times), np.array(values)
             print(f"  seeding: ours {np.median(times[:, 0]):.2f} s, sklearn {np.median(times[:, 1]):.2f} s, ratio {np.median(times[:, 1] / times[:, 0]):.1f}; "
