@@ -97,7 +97,8 @@ void adjust_brightness(float* image, int channels, std::size_t n, float factor) 
 void adjust_contrast(float* image, int channels, std::size_t n, float factor) {
   double mean = sum_of(image, n);
   if (channels == 3)
-    mean = static_cast<double>(kRed) * mean + static_cast<double>(kGreen) * sum_of(image + n, n) + static_cast<double>(kBlue) * sum_of(image + 2 * n, n);
+    mean =
+        static_cast<double>(kRed) * mean + static_cast<double>(kGreen) * sum_of(image + n, n) + static_cast<double>(kBlue) * sum_of(image + 2 * n, n);
   mean /= static_cast<double>(n);
   scale_shift_cut(image, static_cast<std::size_t>(channels) * n, factor, static_cast<float>((1.0 - static_cast<double>(factor)) * mean));
 }
@@ -115,8 +116,7 @@ void to_grey(float* image, int channels, std::size_t n) {
 }
 
 void normalise(float* image, int channels, std::size_t n, const float* mean, const float* deviation) {
-  for (int c = 0; c < channels; ++c)
-    scale_shift(image + static_cast<std::size_t>(c) * n, n, 1.0f / deviation[c], -mean[c] / deviation[c]);
+  for (int c = 0; c < channels; ++c) scale_shift(image + static_cast<std::size_t>(c) * n, n, 1.0f / deviation[c], -mean[c] / deviation[c]);
 }
 
 }  // namespace cdc::pixels

@@ -54,7 +54,8 @@ CDC_CLONES void sample_line(const float* source, int height, int width, float x0
     const int l = left < 0 ? 0 : (left < width ? left : width - 1), r = left + 1 < width ? left + 1 : width - 1;
     const int t = top < 0 ? 0 : (top < height ? top : height - 1), b = top + 1 < height ? top + 1 : height - 1;
     const float wl_inside = left < width ? wl : 0.0f, wt_inside = top < height ? wt : 0.0f;
-    out[i] = wt_inside * (wl_inside * source[t * width + l] + wr * source[t * width + r]) + wb * (wl_inside * source[b * width + l] + wr * source[b * width + r]);
+    out[i] = wt_inside * (wl_inside * source[t * width + l] + wr * source[t * width + r]) +
+             wb * (wl_inside * source[b * width + l] + wr * source[b * width + r]);
   }
 }
 

@@ -1,6 +1,6 @@
+#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 
 #include "cdc/augment.hpp"
 #include "cdc/error.hpp"
@@ -49,7 +49,8 @@ class Contrastive final : public cdc::Augment {
     s.param(&Contrastive::hue, "hue", "The hue is turned by up to this share of the circle, either way").range(0, 0.5);
     s.param(&Contrastive::grey, "grey", "Probability of taking the colour away").range(0, 1);
     s.param(&Contrastive::blur, "blur", "Probability of a Gaussian blur").range(0, 1);
-    s.param(&Contrastive::blur_kernel, "blur_kernel", "Taps of the blur, odd; 0: the odd number nearest to a tenth of the view's height, at least 3").range(0, 255);
+    s.param(&Contrastive::blur_kernel, "blur_kernel", "Taps of the blur, odd; 0: the odd number nearest to a tenth of the view's height, at least 3")
+        .range(0, 255);
     s.param(&Contrastive::min_sigma, "min_sigma", "Smallest standard deviation of the blur, in pixels of the view").range(0.01, 100);
     s.param(&Contrastive::max_sigma, "max_sigma", "Largest standard deviation of the blur, in pixels of the view").range(0.01, 100);
     cdc::augment::describe_normalisation(s, &Contrastive::mean, &Contrastive::deviation);
@@ -78,8 +79,8 @@ class Contrastive final : public cdc::Augment {
 
   void render(const cdc::Image& image, const cdc::ViewKey& key, int height, int width, float* out) const override {
     const auto random = [&](Operation operation) {
-      return cdc::Random(key.seed, static_cast<std::uint64_t>(key.epoch), static_cast<std::uint64_t>(key.sample), static_cast<std::uint32_t>(key.view),
-                         operation);
+      return cdc::Random(key.seed, static_cast<std::uint64_t>(key.epoch), static_cast<std::uint64_t>(key.sample),
+                         static_cast<std::uint32_t>(key.view), operation);
     };
     const int channels = image.channels;
     const std::size_t n = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
@@ -109,7 +110,8 @@ class Contrastive final : public cdc::Augment {
     return std::max(3, height / 20 * 2 + 1);
   }
 
-  /// torchvision's RandomResizedCrop.get_params: area uniform, aspect log-uniform; after ten boxes that do not fit, the largest centred one of an aspect allowed.
+  /// torchvision's RandomResizedCrop.get_params: area uniform, aspect log-uniform; after ten boxes that do not fit, the largest centred one of an
+  /// aspect allowed.
   px::Box crop(const cdc::Image& image, cdc::Random r) const {
     const double area = static_cast<double>(image.height) * image.width;
     const double low = std::log(min_aspect), high = std::log(max_aspect);

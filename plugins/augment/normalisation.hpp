@@ -14,7 +14,8 @@ namespace cdc::augment {
 
 template <class T>
 void describe_normalisation(Schema<T>& s, std::vector<double> T::*mean, std::vector<double> T::*deviation) {
-  s.param(mean, "mean", "Mean to subtract, one number or one a channel, of pixels 0 to 1; empty: ImageNet's [0.485, 0.456, 0.406], grey 0.5").length(0, 3);
+  s.param(mean, "mean", "Mean to subtract, one number or one a channel, of pixels 0 to 1; empty: ImageNet's [0.485, 0.456, 0.406], grey 0.5")
+      .length(0, 3);
   s.param(deviation, "std", "Deviation to divide by, as mean; empty: ImageNet's [0.229, 0.224, 0.225], grey 0.5").length(0, 3);
 }
 

@@ -1,6 +1,6 @@
+#include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 
 #include "cdc/augment.hpp"
 #include "cdc/error.hpp"
@@ -24,7 +24,8 @@ class Plain final : public cdc::Augment {
     s.summary("The image itself, resized and normalised: for features, and as the view that is not augmented.");
     s.param(&Plain::view_count, "views", "Views of each sample, all alike").range(1, 64);
     s.param(&Plain::size, "size", "Height and width of the view; 0: those of the image").range(0, 4096);
-    s.param(&Plain::resize, "resize", "With fit = \"crop\": the shorter side is resized to this before the centre is cut out (ImageNet: 256 for size 224); 0: size")
+    s.param(&Plain::resize, "resize",
+            "With fit = \"crop\": the shorter side is resized to this before the centre is cut out (ImageNet: 256 for size 224); 0: size")
         .range(0, 4096);
     s.param(&Plain::fit, "fit", "crop: keep the aspect ratio, cut the centre out; stretch: resize to the square").choices({"crop", "stretch"});
     cdc::augment::describe_normalisation(s, &Plain::mean, &Plain::deviation);
@@ -47,7 +48,9 @@ class Plain final : public cdc::Augment {
     return {height, width};
   }
 
-  void render(const cdc::Image& image, const cdc::ViewKey&, int height, int width, float* out) const override { render_plain(image, height, width, out); }
+  void render(const cdc::Image& image, const cdc::ViewKey&, int height, int width, float* out) const override {
+    render_plain(image, height, width, out);
+  }
 
   void render_plain(const cdc::Image& image, int height, int width, float* out) const override {
     const px::Box whole{0, 0, image.height, image.width};

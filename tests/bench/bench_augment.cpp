@@ -1,12 +1,12 @@
 // Views a second of one thread, for the settings that papers use. `bench_augment [FOLDER OF JPEG IMAGES]`; with a folder, decoding is measured too.
 // CDC_BINARY_DIR names the build whose plugins are measured (the folder above this program's by default).
+#include <oneapi/tbb/task_arena.h>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <functional>
-#include <oneapi/tbb/task_arena.h>
 #include <string>
 #include <vector>
 

@@ -14,18 +14,19 @@ struct Box {
   int y = 0, x = 0, height = 0, width = 0;
 };
 
-/// Antialiased bilinear resize, as torchvision's resize(..., antialias=True) and PyTorch's interpolate(mode="bilinear", antialias=True): a triangle filter, as
-/// wide as two source pixels or, when shrinking, two target pixels, cut and renormalised at the source's borders.
-/// Resizes `source` of the image (nothing outside it counts) to height x width and writes the part `window` of that to out[C][window.height][window.width],
-/// planar, 0 to 1; mirrored left to right where `flip`. Only what the window needs is computed.
-/// Needs a box inside the image and a window inside the target, both not empty.
+/// Antialiased bilinear resize, as torchvision's resize(..., antialias=True) and PyTorch's interpolate(mode="bilinear", antialias=True): a triangle
+/// filter, as wide as two source pixels or, when shrinking, two target pixels, cut and renormalised at the source's borders. Resizes `source` of the
+/// image (nothing outside it counts) to height x width and writes the part `window` of that to out[C][window.height][window.width], planar, 0 to 1;
+/// mirrored left to right where `flip`. Only what the window needs is computed. Needs a box inside the image and a window inside the target, both not
+/// empty.
 CDC_API void resize(const Image& image, const Box& source, int height, int width, const Box& window, bool flip, float* out);
 
 /// The box of the largest centred part of a height x width image that has the target's aspect ratio.
 CDC_API Box centre_box(int height, int width, int target_height, int target_width);
 
-// Colour operations in place on planar float images [channels][n], 0 to 1, channels 1 or 3 (RGB). Formulas and names are torchvision's (transforms.functional on
-// float tensors): results are cut to 0 .. 1, grey is 0.2989 R + 0.587 G + 0.114 B. One channel is its own grey; saturation and hue leave it alone.
+// Colour operations in place on planar float images [channels][n], 0 to 1, channels 1 or 3 (RGB). Formulas and names are torchvision's
+// (transforms.functional on float tensors): results are cut to 0 .. 1, grey is 0.2989 R + 0.587 G + 0.114 B. One channel is its own grey; saturation
+// and hue leave it alone.
 
 /// image * factor.
 CDC_API void adjust_brightness(float* image, int channels, std::size_t n, float factor);
@@ -41,12 +42,12 @@ CDC_API void to_grey(float* image, int channels, std::size_t n);
 CDC_API void normalise(float* image, int channels, std::size_t n, const float* mean, const float* deviation);
 
 /// Gaussian blur in place of a planar float image [channels][height][width], as torchvision's gaussian_blur: `kernel` odd taps, exp(-x^2 / 2 sigma^2)
-/// normalised, borders mirrored without repeating the border pixel. Separable; taps whose weight float32 cannot tell from zero are left out. A kernel that
-/// reaches over the image (kernel / 2 >= height or width) is shortened to fit.
+/// normalised, borders mirrored without repeating the border pixel. Separable; taps whose weight float32 cannot tell from zero are left out. A kernel
+/// that reaches over the image (kernel / 2 >= height or width) is shortened to fit.
 CDC_API void gaussian_blur(float* image, int channels, int height, int width, int kernel, double sigma);
 
-/// Turns a planar float image in place by `degrees`, counter-clockwise, around its centre: bilinear, black outside (torchvision's rotate with bilinear
-/// interpolation, but for the outermost pixels: there torchvision multiplies by the mask twice).
+/// Turns a planar float image in place by `degrees`, counter-clockwise, around its centre: bilinear, black outside (torchvision's rotate with
+/// bilinear interpolation, but for the outermost pixels: there torchvision multiplies by the mask twice).
 CDC_API void rotate(float* image, int channels, int height, int width, double degrees);
 
 }  // namespace cdc::pixels
