@@ -12,7 +12,7 @@
 
 #include "cdc/augment.hpp"
 #include "cdc/random.hpp"
-#include "support/stage_harness.hpp"
+#include "../support/stage_harness.hpp"
 
 namespace {
 
