@@ -32,10 +32,10 @@ Table nothing(const Table& more = {}) {
           {"min_area", 1.0},
           {"min_aspect", 1.0},
           {"max_aspect", 1.0},
-          {"flip", 0.0},
-          {"jitter", 0.0},
-          {"grey", 0.0},
-          {"blur", 0.0}};
+          {"flip_p", 0.0},
+          {"jitter_p", 0.0},
+          {"grey_p", 0.0},
+          {"blur_p", 0.0}};
   for (const auto& [name, value] : more) {
     const auto it = std::find_if(p.begin(), p.end(), [&n = name](const auto& e) { return e.first == n; });
     if (it != p.end()) {
@@ -53,8 +53,8 @@ std::vector<float> view(const cdc::Augment& augment, const cdc::Image& image, co
 }
 
 TEST(Contrastive, OneIdentityOnePicture) {
-  const auto augment = make<cdc::Augment>("augment.contrastive", Table{{"blur", 0.5}, {"rotation", 10.0}});
-  const auto again = make<cdc::Augment>("augment.contrastive", Table{{"blur", 0.5}, {"rotation", 10.0}});
+  const auto augment = make<cdc::Augment>("augment.contrastive", Table{{"blur_p", 0.5}, {"rotation", 10.0}});
+  const auto again = make<cdc::Augment>("augment.contrastive", Table{{"blur_p", 0.5}, {"rotation", 10.0}});
   const cdc::Image image = noise(32, 32, 3), other = noise(40, 25, 3);
   for (std::int64_t sample = 0; sample < 50; ++sample) {
     const std::vector<float> expected = view(*augment, image, {1, 2, sample, 0}, 32);
@@ -71,7 +71,7 @@ TEST(Contrastive, OneIdentityOnePicture) {
 TEST(Contrastive, OperationsDrawFromStreamsOfTheirOwn) {
   const cdc::Image image = noise(32, 32, 3);
   const auto crop = make<cdc::Augment>("augment.contrastive", nothing({{"min_area", 0.2}}));
-  const auto with_grey = make<cdc::Augment>("augment.contrastive", nothing({{"min_area", 0.2}, {"grey", 1.0}}));
+  const auto with_grey = make<cdc::Augment>("augment.contrastive", nothing({{"min_area", 0.2}, {"grey_p", 1.0}}));
   for (std::int64_t sample = 0; sample < 20; ++sample) {
     const std::vector<float> a = view(*crop, image, {1, 0, sample, 0}, 32), b = view(*with_grey, image, {1, 0, sample, 0}, 32);
     for (std::size_t i = 0; i < 1024; ++i) ASSERT_NEAR(b[i], 0.2989 * a[i] + 0.587 * a[1024 + i] + 0.114 * a[2048 + i], 1e-6);
@@ -82,7 +82,7 @@ TEST(Contrastive, CropsHaveUniformAreaLogUniformAspectAndUniformPlaces) {
   // Colours tell where a pixel comes from: red is x, green is y.
   const cdc::Image image = picture(256, 256, 3, [](int y, int x, int c) { return c == 0 ? x : c == 1 ? y : 0; });
   const auto augment = make<cdc::Augment>(
-      "augment.contrastive", nothing({{"min_area", 0.2}, {"max_area", 0.5}, {"min_aspect", 0.75}, {"max_aspect", 4.0 / 3}, {"flip", 0.5}}));
+      "augment.contrastive", nothing({{"min_area", 0.2}, {"max_area", 0.5}, {"min_aspect", 0.75}, {"max_aspect", 4.0 / 3}, {"flip_p", 0.5}}));
   const int n = 4000, size = 32;
   int area_quarter[4] = {}, aspect_quarter[4] = {}, place_quarter[4] = {}, flipped = 0;
   for (int i = 0; i < n; ++i) {
@@ -130,17 +130,18 @@ TEST(Contrastive, ProbabilitiesAreKept) {
   const auto plain = view(*make<cdc::Augment>("augment.contrastive", nothing()), image, {}, 16);
   const auto changed = [&](const std::vector<float>& v) { return v != plain; };
   EXPECT_EQ(share({}, changed), 0);
-  EXPECT_NEAR(share({{"jitter", 0.8}}, changed), 0.8, 0.045);  // five standard deviations
-  EXPECT_NEAR(share({{"blur", 0.5}}, changed), 0.5, 0.06);
+  EXPECT_NEAR(share({{"jitter_p", 0.8}}, changed), 0.8, 0.045);  // five standard deviations
+  EXPECT_NEAR(share({{"blur_p", 0.5}}, changed), 0.5, 0.06);
   EXPECT_NEAR(share({{"rotation", 20.0}}, changed), 1.0, 1e-9);
-  EXPECT_NEAR(share({{"grey", 0.2}}, [](const std::vector<float>& v) { return std::equal(v.begin(), v.begin() + 256, v.begin() + 256); }), 0.2,
+  EXPECT_NEAR(share({{"grey_p", 0.2}}, [](const std::vector<float>& v) { return std::equal(v.begin(), v.begin() + 256, v.begin() + 256); }), 0.2,
               0.045);
 }
 
 TEST(Contrastive, JitterFactorsCoverTheirRangesInAnyOrder) {
   // A picture of one pixel's colour: brightness alone gives the factor.
   const cdc::Image image = picture(4, 4, 3, [](int, int, int) { return 100; });
-  const auto brightness = make<cdc::Augment>("augment.contrastive", nothing({{"jitter", 1.0}, {"contrast", 0.0}, {"saturation", 0.0}, {"hue", 0.0}}));
+  const auto brightness =
+      make<cdc::Augment>("augment.contrastive", nothing({{"jitter_p", 1.0}, {"contrast", 0.0}, {"saturation", 0.0}, {"hue", 0.0}}));
   int tenth[10] = {};
   for (int i = 0; i < 2000; ++i) {
     const double factor = view(*brightness, image, {4, 1, i, 1}, 4)[0] / (100 / 255.0);
@@ -154,7 +155,7 @@ TEST(Contrastive, JitterFactorsCoverTheirRangesInAnyOrder) {
   const int levels[] = {51, 153, 230};
   const cdc::Image steps = picture(3, 3, 1, [&](int y, int, int) { return levels[y]; });
   const auto both = make<cdc::Augment>("augment.contrastive",
-                                       nothing({{"jitter", 1.0}, {"brightness", 1.0}, {"contrast", 1.0}, {"saturation", 0.0}, {"hue", 0.0}}));
+                                       nothing({{"jitter_p", 1.0}, {"brightness", 1.0}, {"contrast", 1.0}, {"saturation", 0.0}, {"hue", 0.0}}));
   int brightness_first = 0, contrast_first = 0, clean = 0;
   for (int i = 0; i < 4000; ++i) {
     const std::vector<float> v = view(*both, steps, {4, 1, i, 1}, 3);

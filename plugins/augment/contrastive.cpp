@@ -22,12 +22,12 @@ class Contrastive final : public cdc::Augment {
   std::int64_t size = 0;
   double min_area = 0.2, max_area = 1.0;
   double min_aspect = 3.0 / 4, max_aspect = 4.0 / 3;
-  double flip = 0.5;
+  double flip_p = 0.5;
   double rotation = 0;
-  double jitter = 0.8;
+  double jitter_p = 0.8;
   double brightness = 0.4, contrast = 0.4, saturation = 0.4, hue = 0.1;
-  double grey = 0.2;
-  double blur = 0;
+  double grey_p = 0.2;
+  double blur_p = 0;
   std::int64_t blur_kernel = 0;
   double min_sigma = 0.1, max_sigma = 2.0;
   std::vector<double> mean, deviation;
@@ -40,15 +40,16 @@ class Contrastive final : public cdc::Augment {
     s.param(&Contrastive::max_area, "max_area", "Largest area of a crop, as a share of the image's").range(1e-4, 1);
     s.param(&Contrastive::min_aspect, "min_aspect", "Smallest width / height of a crop").range(0.01, 100);
     s.param(&Contrastive::max_aspect, "max_aspect", "Largest width / height of a crop").range(0.01, 100);
-    s.param(&Contrastive::flip, "flip", "Probability of mirroring left to right").range(0, 1);
+    s.param(&Contrastive::flip_p, "flip_p", "Probability of mirroring left to right").range(0, 1);
     s.param(&Contrastive::rotation, "rotation", "Largest angle to turn by, either way, in degrees; bilinear, black outside").range(0, 180);
-    s.param(&Contrastive::jitter, "jitter", "Probability of the colour jitter (brightness, contrast, saturation, hue, in random order)").range(0, 1);
+    s.param(&Contrastive::jitter_p, "jitter_p", "Probability of the colour jitter (brightness, contrast, saturation, hue, in random order)")
+        .range(0, 1);
     s.param(&Contrastive::brightness, "brightness", "Brightness is multiplied by 1 - this to 1 + this (at least 0)").range(0, 10);
     s.param(&Contrastive::contrast, "contrast", "Contrast is multiplied by 1 - this to 1 + this (at least 0)").range(0, 10);
     s.param(&Contrastive::saturation, "saturation", "Saturation is multiplied by 1 - this to 1 + this (at least 0)").range(0, 10);
     s.param(&Contrastive::hue, "hue", "The hue is turned by up to this share of the circle, either way").range(0, 0.5);
-    s.param(&Contrastive::grey, "grey", "Probability of taking the colour away").range(0, 1);
-    s.param(&Contrastive::blur, "blur", "Probability of a Gaussian blur").range(0, 1);
+    s.param(&Contrastive::grey_p, "grey_p", "Probability of taking the colour away").range(0, 1);
+    s.param(&Contrastive::blur_p, "blur_p", "Probability of a Gaussian blur").range(0, 1);
     s.param(&Contrastive::blur_kernel, "blur_kernel", "Taps of the blur, odd; 0: the odd number nearest to a tenth of the view's height, at least 3")
         .range(0, 255);
     s.param(&Contrastive::min_sigma, "min_sigma", "Smallest standard deviation of the blur, in pixels of the view").range(0.01, 100);
@@ -84,17 +85,17 @@ class Contrastive final : public cdc::Augment {
     };
     const int channels = image.channels;
     const std::size_t n = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-    const bool mirrored = flip > 0 && random(kFlip).chance(flip);
+    const bool mirrored = flip_p > 0 && random(kFlip).chance(flip_p);
     px::resize(image, crop(image, random(kCrop)), height, width, {0, 0, height, width}, mirrored, out);
     if (rotation > 0) px::rotate(out, channels, height, width, random(kRotation).uniform(-rotation, rotation));
-    if (jitter > 0) {
+    if (jitter_p > 0) {
       cdc::Random r = random(kJitter);
-      if (r.chance(jitter)) change_colours(out, channels, n, r);
+      if (r.chance(jitter_p)) change_colours(out, channels, n, r);
     }
-    if (grey > 0 && channels == 3 && random(kGrey).chance(grey)) px::to_grey(out, channels, n);
-    if (blur > 0) {
+    if (grey_p > 0 && channels == 3 && random(kGrey).chance(grey_p)) px::to_grey(out, channels, n);
+    if (blur_p > 0) {
       cdc::Random r = random(kBlur);
-      if (r.chance(blur)) px::gaussian_blur(out, channels, height, width, taps(height), r.uniform(min_sigma, max_sigma));
+      if (r.chance(blur_p)) px::gaussian_blur(out, channels, height, width, taps(height), r.uniform(min_sigma, max_sigma));
     }
     cdc::augment::normalise(out, channels, n, mean, deviation);
   }

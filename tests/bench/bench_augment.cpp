@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "../support/stage_harness.hpp"
 #include "cdc/augment.hpp"
 #include "cdc/random.hpp"
-#include "../support/stage_harness.hpp"
 
 namespace {
 
@@ -54,12 +54,12 @@ int main(int argc, char** argv) {
     setenv("CDC_BINARY_DIR", (std::filesystem::canonical("/proc/self/exe").parent_path().parent_path()).c_str(), 0);
   }
   using Table = cdc::Value::Table;
-  const Table simclr224{{"size", 224}, {"blur", 0.5}};
+  const Table simclr224{{"size", 224}, {"blur_p", 0.5}};
   views("28 x 28 grey: crop, flip, jitter", {}, noise(28, 28, 1), 28);
   views("32 x 32 colour: crop, flip, jitter, grey (SimCLR on CIFAR)", {}, noise(32, 32, 3), 32);
   views("224 from 500 x 375: crop, flip, jitter, grey", {{"size", 224}}, noise(375, 500, 3), 224);
   views("224 from 500 x 375: the same and blur, p 0.5 (MoCo v2)", simclr224, noise(375, 500, 3), 224);
-  views("224 from 500 x 375: blur alone, always", {{"size", 224}, {"jitter", 0.0}, {"grey", 0.0}, {"blur", 1.0}}, noise(375, 500, 3), 224);
+  views("224 from 500 x 375: blur alone, always", {{"size", 224}, {"jitter_p", 0.0}, {"grey_p", 0.0}, {"blur_p", 1.0}}, noise(375, 500, 3), 224);
   if (argc < 2) return 0;
   oneapi::tbb::task_arena one(1);
   one.execute([&] {
