@@ -23,13 +23,13 @@ struct StageIdentity {
 };
 
 /// Of the pipeline's seed and the stage's name.
-std::uint64_t stage_seed(std::uint64_t pipeline_seed, const std::string& stage);
+CDC_API std::uint64_t stage_seed(std::uint64_t pipeline_seed, const std::string& stage);
 
 /// All stages of a plan, in its order. ConfigError with file:line:column of the parameter for files that are missing and the like, all at once.
 std::vector<StageIdentity> identify_stages(const Plan& plan, const Registry& registry, const std::string& device,
                                            const std::filesystem::path& memo_folder);
 
 /// What makes `now` differ from `before` (two records), as parts of a sentence: "parameter 'clusters' changed: 10 -> 20". Inputs are left out.
-std::vector<std::string> changes_between(const Value& before, const Value& now);
+CDC_API std::vector<std::string> changes_between(const Value& before, const Value& now);
 
 }  // namespace cdc

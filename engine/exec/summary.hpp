@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "cdc/export.hpp"
 #include "cdc/value.hpp"
 
 namespace cdc {
@@ -17,11 +18,11 @@ struct StageSummary {
 };
 
 /// Scores by the stage that gave them -> one table by what was scored: where two stages scored the same, "STAGE.NAME".
-Value gather_scores(const std::vector<std::pair<std::string, Value>>& of_stages);
+CDC_API Value gather_scores(const std::vector<std::pair<std::string, Value>>& of_stages);
 
 /// summary.json, as summary.schema.json describes it. Only "seconds", "started" and "finished" differ between a run and the same run killed and
 /// continued.
-Value make_summary(const std::string& pipeline, std::uint64_t seed, const std::vector<StageSummary>& stages, const Value& scores,
-                   const std::string& started, const std::string& finished, double seconds);
+CDC_API Value make_summary(const std::string& pipeline, std::uint64_t seed, const std::vector<StageSummary>& stages, const Value& scores,
+                           const std::string& started, const std::string& finished, double seconds);
 
 }  // namespace cdc

@@ -113,10 +113,7 @@ int tell(const char* what, int code) {
   return code;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  prepare_process();
+int program(int argc, char** argv) {
   int code = kDone;
   const std::optional<cdc::program::Options> options = cdc::program::read_options(argc, argv, CDC_VERSION, code);
   if (!options) return code;
@@ -133,4 +130,14 @@ int main(int argc, char** argv) {
   } catch (const std::exception& e) {
     return tell(fmt::format("cdc-run: the engine failed ({}); this is a fault of cdc, not of the pipeline", e.what()).c_str(), kStageFailed);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  prepare_process();
+  const int code = program(argc, argv);
+  std::cout.flush();
+  std::cerr.flush();
+  ::_exit(code);  // all that counts is on disk; taking LibTorch down would only take time
 }
