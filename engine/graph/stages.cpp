@@ -121,6 +121,13 @@ void share_graphs(PipelineDraft& draft, Problems& problems) {
   }
 }
 
+/// The input whose model brings the graph of this stage, so that it needs none of its own; nullptr where there is no such input. Connected or not.
+const PortInfo* graph_input(const StageDraft& stage) {
+  for (const ParameterInfo& p : stage.info->parameters)
+    if (p.type == ParameterType::port && !p.graph_of.empty()) return stage.info->input(p.graph_of);
+  return nullptr;
+}
+
 void read_graphs(PipelineDraft& draft, const Registry& registry, Problems& problems) {
   for (std::size_t i = 0; i < draft.stages.size(); ++i) {
     StageDraft& stage = draft.stages[i];
@@ -140,9 +147,12 @@ void read_graphs(PipelineDraft& draft, const Registry& registry, Problems& probl
       continue;
     }
     if (given == nullptr) {
+      const PortInfo* model = graph_input(stage);
+      if (model != nullptr && (stage.wire(model->name) != nullptr || stage.wrong_inputs.count(model->name) != 0)) continue;
       problems.add(stage.spec->where,
-                   fmt::format("{} ('{}') needs a graph of nodes: add tables [{}.graph.NODE], or take that of another stage, graph = \"STAGE\"",
-                               stage.title(), stage.info->id, stage.header));
+                   fmt::format("{} ('{}') needs a graph of nodes: add tables [{}.graph.NODE], or take that of another stage, graph = \"STAGE\"{}",
+                               stage.title(), stage.info->id, stage.header,
+                               model == nullptr ? std::string() : fmt::format(", or that which made a model, in.{} = \"STAGE\"", model->name)));
       draft.broken = true;
     } else if (given->is_table()) {
       read_graph(draft, i, *given, registry, problems);
@@ -173,17 +183,16 @@ void read_ports(PipelineDraft& draft, Problems& problems) {
       const Spec* spec = stage.spec->find(p.name);
       const Location where = spec == nullptr ? stage.spec->where : spec->where;
       std::optional<std::size_t> graph = stage.graph;
-      if (!p.graph_of.empty()) {
-        graph.reset();
-        const Wire* wire = stage.wire(p.graph_of);
-        if (wire == nullptr || stage.wrong_inputs.count(p.graph_of) != 0) {
-          if (stage.wrong_inputs.count(p.graph_of) == 0)
-            problems.add(where,
-                         fmt::format("'{}' of {} names a node of the graph that made its input '{}', which is not connected: write in.{} = \"STAGE\"",
-                                     p.name, stage.title(), p.graph_of, p.graph_of));
-          draft.broken = true;
-          continue;
-        }
+      const Wire* wire = p.graph_of.empty() ? nullptr : stage.wire(p.graph_of);
+      if (!p.graph_of.empty() && stage.wrong_inputs.count(p.graph_of) != 0) {
+        draft.broken = true;
+        continue;
+      }
+      if (!p.graph_of.empty() && wire == nullptr && !stage.info->has_graph)
+        problems.add(where,
+                     fmt::format("'{}' of {} names a node of the graph that made its input '{}', which is not connected: write in.{} = \"STAGE\"",
+                                 p.name, stage.title(), p.graph_of, p.graph_of));
+      if (wire != nullptr) {
         const StageDraft& maker = draft.stages[wire->sources.front().index];
         graph = maker.graph;
         if (!graph && maker.info != nullptr && !maker.info->has_graph)

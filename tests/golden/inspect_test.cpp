@@ -129,6 +129,25 @@ TEST_F(Inspect, PrintsJson) {
   EXPECT_EQ(list.as_array().front().at("id").as_string(), "assign.codes");
 }
 
+TEST_F(Inspect, FindsPlugins) {
+  // Beside the program, and in the folders of CDC_PLUGIN_PATH.
+  fs::create_directories(folder_ / "more");
+  fs::copy_file(cdc::test::binary_folder() / "tests/bad_plugins/bad_fine.so", folder_ / "more/fine.so");
+  ProcessResult result = run({}, ":" + (folder_ / "more").string() + ":" + (folder_ / "lib/cdc/plugins").string());
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("  bad.wrong "), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("  head.test "), std::string::npos) << result.out;
+  // Nothing beside the program: beside the engine's library.
+  fs::copy_file(cdc::test::binary_folder() / "lib/libcdc_core.so", folder_ / "lib/libcdc_core.so");
+  fs::create_directories(folder_ / "elsewhere/bin");
+  fs::rename(folder_ / "bin/cdc-inspect", folder_ / "elsewhere/bin/cdc-inspect");
+  result = cdc::testing::run_process({(folder_ / "elsewhere/bin/cdc-inspect").string()}, folder_,
+                                     {{"CDC_PLUGIN_PATH", ""}, {"LD_LIBRARY_PATH", (folder_ / "lib").string()}});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.out.find("  head.test "), std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("  bad.wrong "), std::string::npos) << result.out;
+}
+
 TEST_F(Inspect, SaysWhatIsWrong) {
   ProcessResult result = run({"head.tset"});
   EXPECT_EQ(result.code, 2);

@@ -104,6 +104,29 @@ TEST(Plan, SharesGraphs) {
   EXPECT_EQ(features.ports.at("node").port, "features");
 }
 
+TEST(Plan, StageMayTakeAModelsGraphOrOneOfItsOwn) {
+  const std::string text = std::string(good_pipeline()) + R"(
+[stage.untrained]
+plugin  = "stage.extract"
+in.data = "images"
+graph   = "pretext"
+node    = "slow"
+
+[stage.pixels]
+plugin  = "stage.extract"
+in.data = "images"
+node    = "plain"
+graph.plain = { plugin = "augment.views" }
+)";
+  const Plan p = plan(text);
+  const PlannedStage &untrained = stage(p, "untrained"), &pixels = stage(p, "pixels");
+  EXPECT_EQ(untrained.graph, stage(p, "pretext").graph);
+  EXPECT_TRUE(untrained.model_graphs.empty());
+  EXPECT_EQ(untrained.graph->nodes[untrained.ports.at("node").index].name, "slow");
+  EXPECT_EQ(pixels.graph->stage, "pixels");
+  EXPECT_EQ(pixels.ports.at("node").port, "views");
+}
+
 TEST(Plan, UnifiesSizes) {
   const Plan p = plan(good_pipeline());
   const cdc::PlannedGraph& graph = *stage(p, "pretext").graph;

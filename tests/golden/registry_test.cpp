@@ -206,24 +206,6 @@ TEST_F(RegistryTest, LoadsFolders) {
   }
 }
 
-TEST_F(RegistryTest, LoadsTheDefaultFoldersAndThoseOfThePath) {
-  fs::copy_file(bad("fine"), folder_ / "fine.so");
-  ::setenv("CDC_PLUGIN_PATH", (":" + folder_.string() + ":" + cdc::test::test_plugins().parent_path().string()).c_str(), 1);
-  Registry registry;
-  registry.load_default_folders();
-  ::unsetenv("CDC_PLUGIN_PATH");
-  EXPECT_NE(registry.find("bad.wrong"), nullptr);
-  EXPECT_NE(registry.find("dataset.test"), nullptr);
-  // Those beside the program, whatever of them is built.
-  const fs::path beside = cdc::test::binary_folder() / "lib/cdc/plugins";
-  std::size_t libraries = 0;
-  if (fs::is_directory(beside))
-    for (const auto& entry : fs::directory_iterator(beside)) libraries += entry.path().extension() == ".so" ? 1 : 0;
-  std::size_t found = 0;
-  for (const ComponentInfo* info : registry.all()) found += fs::path(info->library).parent_path() == fs::weakly_canonical(beside) ? 1 : 0;
-  EXPECT_GE(found, libraries);
-}
-
 TEST(RegistryCreate, SetsParameters) {
   const Registry& registry = cdc::test::registry();
   const ComponentInfo& train = *registry.find("stage.train");

@@ -81,7 +81,23 @@ struct Extract final : TestStage {
     s.port(&Extract::node, "node", "Which node", std::nullopt, "model").required();
     s.input(kInData).input(cdc::In<cdc::Model>{"model", "The model"}.as_optional());
     s.output(cdc::Out<cdc::Features>{"features", "The features"});
+    s.graph();
   }
+};
+
+/// As Extract, but without a graph of its own.
+struct Probe final : TestStage {
+  std::string node;
+  static void describe(Schema<Probe>& s) {
+    s.summary("Looks at a node of a model.");
+    s.port(&Probe::node, "node", "Which node", cdc::PortType::embeddings, "model");
+    s.input(cdc::In<cdc::Model>{"model", "The model"}.as_optional());
+  }
+};
+
+/// A model that no graph of this pipeline made.
+struct Load final : TestStage {
+  static void describe(Schema<Load>& s) { s.summary("A model of a file.").output(cdc::Out<cdc::Model>{"model", "The model"}); }
 };
 
 struct Cluster final : TestStage {
@@ -270,6 +286,8 @@ CDC_PLUGIN(Images, "dataset.test")
 CDC_PLUGIN(Train, "stage.train")
 CDC_PLUGIN(Visit, "stage.visit")
 CDC_PLUGIN(Extract, "stage.extract")
+CDC_PLUGIN(Probe, "stage.probe")
+CDC_PLUGIN(Load, "stage.load")
 CDC_PLUGIN(Cluster, "cluster.test")
 CDC_PLUGIN(Metric, "metric.test")
 CDC_PLUGIN(Views, "augment.views")

@@ -51,7 +51,7 @@ struct ParameterInfo {
   std::optional<std::size_t> minimum_length, maximum_length;  ///< of lists
   Kind component_kind = Kind::optimizer;   ///< of a component: what kind it must be
   std::optional<PortType> port_type;       ///< of a port of the graph: its type where one is wanted
-  std::string graph_of;                    ///< of a port: input whose model's graph is meant; empty: this stage's own graph
+  std::string graph_of;                    ///< of a port: input whose model's graph is meant, where it is connected; else this stage's own graph
   bool affects_result = true;              ///< false: not part of the stage's key (log intervals, number of batches in flight)
   std::function<void(Component&, const Value&)> set;
   std::function<void(Component&, std::shared_ptr<Component>)> set_component;
