@@ -46,7 +46,8 @@ struct RunOptions {
 struct StageStatus {
   std::string name, plugin, key;
   bool cached = false, uncached_kind = false;  ///< uncached_kind: opened anew whenever needed (data sets)
-  std::string why;                             ///< "no result with this key", "parameter 'clusters' changed: 10 -> 20", "input 'features' runs", ...
+  std::string why;    ///< "no result with this key", "parameter 'clusters' changed: 10 -> 20", "input 'features' runs", ...; "not needed"
+  bool runs = false;  ///< false: cached, or not needed
 };
 CDC_API std::vector<StageStatus> stage_status(const Plan& plan, const Registry& registry, const RunOptions& options);
 

@@ -99,14 +99,14 @@ TEST_F(RunnerTest, WhatDoesNotAffectResultsChangesNoKey) {
 
 TEST_F(RunnerTest, ReasonsSayWhatChanged) {
   EXPECT_EQ(status()["kmeans"], "no result with this key");
-  EXPECT_EQ(status()["images"], "needed by 'features', 'scores'");
+  EXPECT_EQ(status()["images"], "'features', 'scores' need it");
   run();
   EXPECT_EQ(status()["kmeans"], "cached");
   EXPECT_EQ(status()["images"], "not needed");
   auto s = status({"stage.kmeans.clusters=3"});
   EXPECT_EQ(s["kmeans"], "parameter 'clusters' changed: 2 -> 3");
   EXPECT_EQ(s["scores"], "input 'kmeans' runs");
-  EXPECT_EQ(s["images"], "needed by 'scores'");
+  EXPECT_EQ(s["images"], "'scores' needs it");
   EXPECT_EQ(status({"stage.features.part.rate=0.25"})["features"], "parameter 'part.rate' changed: 0.5 -> 0.25");
   EXPECT_EQ(status({"pipeline.seed=8"})["kmeans"], "seed changed: 7 -> 8");
   EXPECT_EQ(status({"pipeline.seed=8"})["features"], "cached");

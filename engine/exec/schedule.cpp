@@ -84,7 +84,7 @@ class Scheduler {
   void explain(std::size_t i) {
     ScheduledStage& stage = schedule_.stages[i];
     if (!plan_.stages[i].info->cached) {
-      stage.why = !stage.runs ? "not needed" : plan_.stages[i].info->outputs.empty() ? "runs every time" : "needed by " + readers(i);
+      stage.why = !stage.runs ? "not needed" : plan_.stages[i].info->outputs.empty() ? "it keeps no result" : readers(i);
     } else if (stage.runs) {
       stage.why = reason(i);
     }
@@ -96,7 +96,7 @@ class Scheduler {
       for (const Connection& connection : plan_.stages[j].inputs)
         for (const Source& source : connection.sources)
           if (source.index == i && schedule_.stages[j].runs && (names.empty() || names.back() != quoted(j))) names.push_back(quoted(j));
-    return fmt::format("{}", fmt::join(names, ", "));
+    return fmt::format("{} {} it", fmt::join(names, ", "), names.size() == 1 ? "needs" : "need");
   }
   std::string quoted(std::size_t i) const { return "'" + plan_.stages[i].name + "'"; }
 
@@ -181,7 +181,7 @@ std::vector<StageStatus> stage_status(const Plan& plan, const Registry& registry
   std::vector<StageStatus> all;
   for (std::size_t i = 0; i < plan.stages.size(); ++i)
     all.push_back({plan.stages[i].name, plan.stages[i].info->id, schedule.identities[i].key, schedule.stages[i].cached, !plan.stages[i].info->cached,
-                   schedule.stages[i].why});
+                   schedule.stages[i].why, schedule.stages[i].runs});
   return all;
 }
 

@@ -62,6 +62,12 @@ int columns() {
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+int tell(const char* what, int code) {
+  std::cout.flush();
+  std::cerr << what << std::endl;
+  return code;
+}
+
 int run(const cdc::program::Options& options) {
   const double start = seconds();
   const cdc::TensorEngine engine = cdc::load_tensor_engine();
@@ -77,7 +83,7 @@ int run(const cdc::program::Options& options) {
   try {
     if (engine.check_device != nullptr) run.device = engine.check_device(options.device);
   } catch (const cdc::Error& e) {
-    throw cdc::ConfigError({{{"--device", 1, 1}, e.what()}});
+    return tell(fmt::format("cdc-run: --device: {}", e.what()).c_str(), kWrongFile);
   }
   run.cache = options.cache;
   run.run_directory = options.run_directory;
@@ -105,12 +111,6 @@ int run(const cdc::program::Options& options) {
     throw;
   }
   return kDone;
-}
-
-int tell(const char* what, int code) {
-  std::cout.flush();
-  std::cerr << what << std::endl;
-  return code;
 }
 
 int program(int argc, char** argv) {

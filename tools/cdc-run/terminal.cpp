@@ -29,27 +29,18 @@ std::string duration_text(double seconds) {
 }
 
 std::string score_table(const Value& summary) {
-  static const std::pair<const char*, std::vector<const char*>> columns[] = {{"ACC", {"acc"}},
-                                                                             {"NMI", {"nmi"}},
-                                                                             {"ARI", {"ari"}},
-                                                                             {"purity", {"purity"}},
-                                                                             {"entropy", {"entropy", "cluster_entropy"}},
-                                                                             {"empty", {"empty", "empty_clusters"}}};
+  static constexpr std::pair<const char*, const char*> columns[] = {{"ACC", "acc"},       {"NMI", "nmi"},         {"ARI", "ari"},
+                                                                    {"purity", "purity"}, {"entropy", "entropy"}, {"empty", "empty_clusters"}};
   const Value* scores = summary.find("scores");
   if (scores == nullptr || !scores->is_table() || scores->as_table().empty()) return "";
   std::size_t width = 0;
   for (const auto& [name, row] : scores->as_table()) width = std::max(width, name.size());
   std::string text = fmt::format("{:<{}}", "", width);
-  for (const auto& [title, keys] : columns) text += fmt::format("  {:>8}", title);
+  for (const auto& [title, key] : columns) text += fmt::format("  {:>8}", title);
   text += '\n';
   for (const auto& [name, row] : scores->as_table()) {
     text += fmt::format("{:<{}}", name, width);
-    for (const auto& [title, keys] : columns) {
-      const Value* value = nullptr;
-      for (const char* key : keys)
-        if (value == nullptr) value = row.find(key);
-      text += fmt::format("  {:>8}", cell(value));
-    }
+    for (const auto& [title, key] : columns) text += fmt::format("  {:>8}", cell(row.find(key)));
     text += '\n';
   }
   return text;
@@ -60,7 +51,7 @@ std::string status_text(const std::vector<StageStatus>& stages) {
   for (const StageStatus& stage : stages) width = std::max(width, stage.name.size());
   std::string text;
   for (const StageStatus& stage : stages) {
-    const std::string state = stage.cached ? "cached" : stage.uncached_kind ? stage.why : "runs because " + stage.why;
+    const std::string state = stage.cached ? "cached" : stage.runs ? "runs because " + stage.why : stage.why;
     text += fmt::format("{:<{}}  {}\n", stage.name, width, state);
   }
   return text;

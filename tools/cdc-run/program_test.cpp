@@ -1,0 +1,131 @@
+// cdc-run as a user meets it: command line, exit codes, what is printed.
+#include <csignal>
+
+#include "cdc-run/options.hpp"
+#include "support/fake_pipeline.hpp"
+
+namespace cdc::testing {
+namespace {
+
+class ProgramTest : public FakePipeline {
+ protected:
+  void SetUp() override {
+    FakePipeline::SetUp();
+    write(folder / "p.toml", text);
+  }
+  std::vector<std::string> command(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {(build() / "bin/cdc-run").string(), "p.toml", "--plugin", plugin().string()});
+    return arguments;
+  }
+  ProcessResult cdc_run(std::vector<std::string> arguments) const { return run_process(command(std::move(arguments)), folder, {}, folder); }
+};
+
+TEST_F(ProgramTest, RunsAndShowsOneTable) {
+  const ProcessResult r = cdc_run({"stage.kmeans.clusters=3", "--threads", "1"});
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(r.err, "");
+  EXPECT_NE(r.out.find("kmeans           runs: no result with this key\n"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("ACC       NMI"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("runs/p/"), std::string::npos);
+  const Value record = Value::from_json(read(latest() / "run.json"));
+  EXPECT_EQ(record.at("threads").as_integer(), 1);
+  EXPECT_NE(record.at("command_line").as_string().find("p.toml --plugin"), std::string::npos);
+  EXPECT_TRUE(record.at("versions").at("cdc").is_string());
+  const ProcessResult dry = cdc_run({"stage.kmeans.clusters=3", "--dry-run"});
+  EXPECT_EQ(dry.code, 0);
+  EXPECT_EQ(dry.out, "images    not needed\nfeatures  cached\nkmeans    cached\nother     cached\nscores    cached\n");
+  EXPECT_EQ(fs::exists(folder / "cache"), true);
+}
+
+TEST_F(ProgramTest, ChecksWithoutData) {
+  const ProcessResult r = cdc_run({"--check", "stage.images.path=/nowhere"});
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(r.out, "p.toml: ok, 5 stages\n");
+  EXPECT_FALSE(fs::exists(folder / "cache"));
+  const ProcessResult printed = cdc_run({"--print-config", "--seed", "9"});
+  EXPECT_EQ(printed.code, 0);
+  EXPECT_NE(printed.out.find("seed = 9"), std::string::npos);
+  EXPECT_NE(printed.out.find("steps = 3"), std::string::npos);
+}
+
+TEST_F(ProgramTest, WhatIsWrongWithFileOrCommandLineExitsWith2) {
+  ProcessResult r = cdc_run({"stage.images.path=/nowhere/at/all"});
+  EXPECT_EQ(r.code, 2);
+  EXPECT_NE(r.err.find("error: stage 'images': cannot read /nowhere/at/all: No such file or directory"), std::string::npos) << r.err;
+  r = cdc_run({"stage.kmeans.clusters=0"});
+  EXPECT_EQ(r.code, 2);
+  EXPECT_EQ(r.err.find("terminate"), std::string::npos);
+  r = cdc_run({"--threads", "none"});
+  EXPECT_EQ(r.code, 2);
+  EXPECT_NE(r.err.find("cdc-run: --threads: Value none not in range 1 to 4096; --help lists the options"), std::string::npos) << r.err;
+  r = cdc_run({"--device", "abacus"});
+  EXPECT_EQ(r.code, 2);
+  EXPECT_NE(r.err.find("cdc-run: --device: there is no device 'abacus'"), std::string::npos) << r.err;
+}
+
+TEST_F(ProgramTest, APluginThatCannotBeLoadedExitsWith3) {
+  write(folder / "bad.so", "no library");
+  const ProcessResult r = cdc_run({"--plugin", (folder / "bad.so").string()});
+  EXPECT_EQ(r.code, 3);
+  EXPECT_NE(r.err.find("bad.so"), std::string::npos) << r.err;
+}
+
+TEST_F(ProgramTest, AFailedStageExitsWith4) {
+  const ProcessResult r = cdc_run({"stage.kmeans.fail=exception"});
+  EXPECT_EQ(r.code, 4);
+  EXPECT_EQ(r.err, "cdc-run: stage 'kmeans' (plugin fake.cluster): bad luck\n");
+}
+
+TEST_F(ProgramTest, ASignalExitsWith5AndTheSameCommandGoesOn) {
+  for (const int number : {SIGINT, SIGTERM}) {
+    fs::remove(folder / "trace");
+    Process process(command({"stage.other.ms=300", "--cache", "cache" + std::to_string(number)}), folder, {}, folder);
+    while (read(folder / "trace").find("begin other") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    process.signal(number);
+    const ProcessResult r = process.wait();
+    EXPECT_EQ(r.code, 5) << r.err;
+    EXPECT_NE(r.err.find("cdc-run: stopped; the same command goes on where it stopped (run directory runs/p/"), std::string::npos) << r.err;
+    const ProcessResult again = cdc_run({"stage.other.ms=300", "--cache", "cache" + std::to_string(number)});
+    EXPECT_EQ(again.code, 0) << again.err;
+    EXPECT_NE(again.out.find("continuing the run in runs/p/"), std::string::npos) << again.out;
+    EXPECT_NE(again.out.find("goes on from step"), std::string::npos) << again.out;
+  }
+}
+
+TEST_F(ProgramTest, TheCacheMayBeNamedByTheEnvironment) {
+  EXPECT_EQ(run_process(command({"--run-dir", "here"}), folder, {{"CDC_CACHE", "elsewhere"}}, folder).code, 0);
+  EXPECT_TRUE(fs::exists(folder / "elsewhere/last/p.kmeans.json"));
+  EXPECT_TRUE(fs::exists(folder / "here/summary.json"));
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+  const ProcessResult fresh = run_process(command({"--run-dir", "here", "--fresh"}), folder, {{"CDC_CACHE", "elsewhere"}}, folder);
+  EXPECT_EQ(fresh.code, 0);
+  EXPECT_NE(fresh.out.find("kmeans           runs: --fresh"), std::string::npos) << fresh.out;
+}
+
+TEST(Options, HelpAndVersionEndAtOnce) {
+  const char* version[] = {"cdc-run", "--version"};
+  int code = -1;
+  ::testing::internal::CaptureStdout();
+  EXPECT_FALSE(program::read_options(2, version, "1.2.3", code).has_value());
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "1.2.3\n");
+  EXPECT_EQ(code, 0);
+  const char* nothing[] = {"cdc-run"};
+  ::testing::internal::CaptureStderr();
+  EXPECT_FALSE(program::read_options(1, nothing, "1.2.3", code).has_value());
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "cdc-run: FILE is required; --help lists the options\n");
+  EXPECT_EQ(code, 2);
+}
+
+TEST(Options, TheCommandLineIsKeptAsAShellWouldReadIt) {
+  const char* words[] = {"cdc-run", "p.toml", "stage.a.list=[1, 2]", "stage.b.name=it's", "--seed", "3", "--plugin", "x.so", "stage.c.n=-1"};
+  int code = -1;
+  const auto options = program::read_options(9, words, "1", code);
+  ASSERT_TRUE(options.has_value());
+  EXPECT_EQ(options->command_line, "cdc-run p.toml 'stage.a.list=[1, 2]' 'stage.b.name=it'\\''s' --seed 3 --plugin x.so stage.c.n=-1");
+  EXPECT_EQ(options->overrides, (std::vector<std::string>{"stage.a.list=[1, 2]", "stage.b.name=it's", "stage.c.n=-1", "pipeline.seed=3"}));
+  EXPECT_EQ(options->plugins.size(), 1u);
+}
+
+}  // namespace
+}  // namespace cdc::testing

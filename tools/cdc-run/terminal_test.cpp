@@ -1,0 +1,108 @@
+#include "cdc-run/terminal.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace cdc::program {
+namespace {
+
+class TerminalTest : public ::testing::Test {
+ protected:
+  Terminal make(bool live, int width = 80) {
+    return Terminal(out, errors, live, width, [this] { return time; });
+  }
+  std::string take() {
+    std::string text = out.str();
+    out.str("");
+    return text;
+  }
+  std::ostringstream out, errors;
+  double time = 100;
+};
+
+TEST(TerminalText, Durations) {
+  EXPECT_EQ(duration_text(0.04), "0.0 s");
+  EXPECT_EQ(duration_text(3.21), "3.2 s");
+  EXPECT_EQ(duration_text(59.94), "59.9 s");
+  EXPECT_EQ(duration_text(59.96), "1:00");
+  EXPECT_EQ(duration_text(245.4), "4:05");
+  EXPECT_EQ(duration_text(3723), "1:02:03");
+}
+
+TEST(TerminalText, OneTableOfAllScores) {
+  const Value summary =
+      Value::from_json(R"({"scores":{"cdc":{"acc":0.67215,"nmi":0.6,"ari":0.5,"purity":0.7,"entropy":0.99,"empty_clusters":0,"protocol":{}},
+    "kmeans_pixels":{"entropy":1.0,"empty_clusters":2,"protocol":{}}}})");
+  EXPECT_EQ(score_table(summary),
+            "                    ACC       NMI       ARI    purity   entropy     empty\n"
+            "cdc              0.6722    0.6000    0.5000    0.7000    0.9900         0\n"
+            "kmeans_pixels         -         -         -         -    1.0000         2\n");
+  EXPECT_EQ(score_table(Value::from_json(R"({"scores":{}})")), "");
+}
+
+TEST(TerminalText, StatusOfADryRun) {
+  EXPECT_EQ(status_text({{"images", "dataset.idx", "k", false, true, "'train' needs it", true},
+                         {"other", "dataset.idx", "k", false, true, "not needed", false},
+                         {"train", "stage.train", "k", false, false, "parameter 'epochs' changed: 1 -> 2", true},
+                         {"features", "stage.extract", "k", true, false, "", false}}),
+            "images    runs because 'train' needs it\n"
+            "other     not needed\n"
+            "train     runs because parameter 'epochs' changed: 1 -> 2\n"
+            "features  cached\n");
+}
+
+TEST_F(TerminalTest, ElsewhereLinesAreSparse) {
+  Terminal terminal = make(false);
+  terminal.info("", "run directory runs/p/now");
+  terminal.stage_cached("features", "stage.extract");
+  terminal.stage_begins("train", "stage.train", "no result with this key");
+  EXPECT_EQ(take(),
+            "run directory runs/p/now\n"
+            "features         cached\n"
+            "train            runs: no result with this key\n");
+  for (int step = 0; step <= 1000; ++step) {
+    time += 0.1;
+    terminal.progress("train", {step, 1000, "step", "loss 0.9"});
+  }
+  const std::string lines = take();
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 10);  // each tenth
+  EXPECT_EQ(lines.substr(0, lines.find('\n')), "train            loss 0.9  ETA 1:30");
+  EXPECT_EQ(lines.find('\r'), std::string::npos);
+  time += 40;
+  terminal.progress("slow", {1, 1000, "image", ""});
+  time += 10;
+  terminal.progress("slow", {2, 1000, "image", ""});
+  EXPECT_EQ(take(), "");
+  time += 25;
+  terminal.progress("slow", {8, 1000, "image", ""});
+  EXPECT_EQ(take(), "slow             image 8/1000  ETA 1:22:40\n") << "35 s for 7 images";
+  terminal.stage_ends("train", 245);
+  EXPECT_EQ(take(), "train            done in 4:05\n");
+}
+
+TEST_F(TerminalTest, OnATerminalOneLineLives) {
+  Terminal terminal = make(true, 60);
+  terminal.progress("train", {0, 10, "epoch", "loss 1.0"});
+  EXPECT_EQ(take(), "\rtrain            loss 1.0\x1b[K");
+  time += 0.01;
+  terminal.progress("train", {1, 10, "epoch", "loss 0.9"});
+  EXPECT_EQ(take(), "");  // not more often than the eye follows
+  time += 1;
+  terminal.progress("train", {2, 10, "epoch", "loss 0.8"});
+  EXPECT_EQ(take(), "\rtrain            loss 0.8  ETA 4.0 s\x1b[K");
+  terminal.warn("train", "collapsing");
+  EXPECT_EQ(errors.str(), "warning: stage 'train': collapsing\n");
+  EXPECT_EQ(take(), "\r\x1b[K\rtrain            loss 0.8  ETA 4.0 s\x1b[K");
+  time += 1;
+  terminal.progress("kmeans", {1, 3, "restart", ""});
+  EXPECT_EQ(take(), "\rkmeans           restart 1/3  |  train            loss 0...\x1b[K");
+  terminal.stage_ends("kmeans", 1);
+  terminal.stage_ends("train", 2);
+  take();
+  terminal.info("", "end");
+  EXPECT_EQ(take(), "end\n");
+}
+
+}  // namespace
+}  // namespace cdc::program
