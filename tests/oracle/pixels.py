@@ -1,7 +1,8 @@
 """Numbers of PyTorch for pixels_oracle_test.cpp: prints one JSON object.
 
 Resizing is PyTorch's own; the other operations restate torchvision's documented formulas (transforms.functional on float tensors, _functional_tensor) in
-plain PyTorch, since torchvision has no build for every PyTorch. Images are formulas of an index, the same on both sides.
+plain PyTorch, since torchvision has no build for every PyTorch; where it is at hand (Debian's: CDC_ORACLE_PYTHON=/usr/bin/python3 with python3-torchvision), the
+restatement is checked against it first. Images are formulas of an index, the same on both sides.
 Run: build/oracle-venv/bin/python tests/oracle/pixels.py
 """
 import json
@@ -75,10 +76,38 @@ def rotate(x, degrees):
     return F.grid_sample(x[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 
 
+def check_against_torchvision():
+    try:
+        import torchvision.transforms.functional as tv
+        from torchvision.transforms import InterpolationMode
+    except ImportError:
+        return
+
+    def same(a, b, what):
+        worst = (a.double() - b.double()).abs().max().item()
+        assert worst < 2e-5, f"{what}: differs from torchvision by {worst}"
+
+    x = image(3, 32, 43).float()
+    same(resize(x[:, 2:30, 3:40], [16, 20]), tv.resized_crop(x, 2, 3, 28, 37, [16, 20], antialias=True) if "antialias" in tv.resized_crop.__code__.co_varnames
+         else tv.resize(tv.crop(x, 2, 3, 28, 37), [16, 20], antialias=True), "resize")
+    for factor in (0.3, 1.6):
+        same(blend(x, torch.zeros_like(x), factor), tv.adjust_brightness(x, factor), "brightness")
+        same(blend(x, grey(x).mean(), factor), tv.adjust_contrast(x, factor), "contrast")
+        same(blend(x, grey(x), factor), tv.adjust_saturation(x, factor), "saturation")
+    for shift in (-0.4, -0.1, 0.07, 0.5):
+        same(hue(x.double(), shift), tv.adjust_hue(x.double(), shift), "hue")
+    same(grey(x).expand_as(x), tv.rgb_to_grayscale(x, 3), "grey")
+    same(blur(x.double(), 9, 1.3), tv.gaussian_blur(x, [9, 9], [1.3, 1.3]), "blur")
+    turned, own = tv.rotate(x, 25.0, InterpolationMode.BILINEAR), rotate(x.double(), 25.0)
+    inside = rotate(torch.ones_like(x, dtype=torch.float64), 25.0) > 1 - 1e-6  # at the edge torchvision multiplies by the mask twice
+    same(own * inside, turned * inside, "rotate")
+
+
 def numbers(x):
     return [round(v, 7) for v in x.double().flatten().tolist()]
 
 
+check_against_torchvision()
 out = {"resize": [], "plain": [], "colour": [], "blur": [], "rotate": []}
 for c, h, w, box, size in [
     (1, 28, 28, (3, 5, 17, 20), (28, 28)), (3, 32, 32, (0, 0, 32, 32), (32, 32)), (3, 32, 32, (1, 2, 30, 25), (32, 32)), (3, 61, 47, (7, 0, 54, 47), (12, 12)),
