@@ -79,5 +79,6 @@ int main(int argc, char** argv) {
     std::printf("%6lld x %4lld  ours %.4f (%.3f)  LibTorch log domain %.4f (%.3f), ratio %.1f  LibTorch exp %.4f (%.3f), ratio %.1f\n",
                 static_cast<long long>(rows), static_cast<long long>(columns), median(slope[0]), median(call[0]), median(slope[1]), median(call[1]),
                 median(slope[1]) / median(slope[0]), median(slope[2]), median(call[2]), median(slope[2]) / median(slope[0]));
+    std::fflush(stdout);
   }
 }

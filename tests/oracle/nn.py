@@ -77,19 +77,19 @@ class Weights(dict):
 
     def conv(self, name, shape):
         self[name] = list(shape)
-        return (numbers(shape, phase(name)) * math.sqrt(4 / math.prod(shape[1:]))).float()
+        return numbers(shape, phase(name)) * math.sqrt(4 / math.prod(shape[1:]))
 
     def norm(self, x, name, training):
         c = (x.shape[1],)
         w, b, m, v = (numbers(c, phase(f"{name}.{part}")) for part in ("weight", "bias", "running_mean", "running_var"))
         for part in ("weight", "bias", "running_mean", "running_var"):
             self[f"{name}.{part}"] = list(c)
-        args = (0.1 * m).float(), (1 + 0.5 * v).float(), (1 + 0.2 * w).float(), (0.1 * b).float()
-        return F.batch_norm(x, *args, training, 0.1, 1e-5)
+        return F.batch_norm(x, 0.1 * m, 1 + 0.5 * v, 1 + 0.2 * w, 0.1 * b, training, 0.1, 1e-5)
 
 
-def resnet(layers, bottleneck, channels, cifar, training, x):
-    """Deep residual network, arXiv 1512.03385, with the stride of a bottleneck in its 3x3 convolution."""
+def resnet(layers, bottleneck, cifar, training, x):
+    """Deep residual network, arXiv 1512.03385, with the stride of a bottleneck in its 3x3 convolution. In float64: with these weights
+    normalisation over a small batch magnifies a rounding error a million times and more."""
     w = Weights()
 
     def conv(x, name, out, kernel, stride=1):
@@ -120,13 +120,12 @@ def resnet(layers, bottleneck, channels, cifar, training, x):
 def resnet_cases():
     out = []
     for plugin, layers, bottleneck in (("resnet18", (2, 2, 2, 2), False), ("resnet34", (3, 4, 6, 3), False), ("resnet50", (3, 4, 6, 3), True)):
-        for cifar, channels, side in ((True, 1, 28), (False, 3, 64)):
-            for training in (True, False):
-                x = numbers((4, channels, side, side), 5).float()
-                with torch.no_grad():
-                    features, tensors = resnet(layers, bottleneck, channels, cifar, training, x)
-                out.append({"plugin": "backbone." + plugin, "cifar": cifar, "channels": channels, "side": side, "training": training,
-                            "tensors": tensors, "features": features.flatten().tolist()})
+        for cifar, channels, side, training in ((True, 1, 28, False), (False, 3, 64, True)):
+            x = numbers((4, channels, side, side), 5)
+            with torch.no_grad():
+                features, tensors = resnet(layers, bottleneck, cifar, training, x)
+            out.append({"plugin": "backbone." + plugin, "cifar": cifar, "channels": channels, "side": side, "training": training,
+                        "tensors": tensors, "features": features.flatten().tolist()})
     return out
 
 

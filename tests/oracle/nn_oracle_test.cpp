@@ -43,11 +43,12 @@ at::Tensor numbers(at::IntArrayRef shape, double phase) {
   for (const std::int64_t s : shape) n *= s;
   return (at::arange(n, at::kDouble) * 12.9898 + phase).sin().view(shape);
 }
-at::Tensor floats(const Value& list, at::IntArrayRef shape) {
+at::Tensor doubles(const Value& list, at::IntArrayRef shape) {
   std::vector<double> all;
   for (const Value& v : list.as_array()) all.push_back(v.as_real());
-  return at::tensor(all, at::kDouble).view(shape).to(at::kFloat);
+  return at::tensor(all, at::kDouble).view(shape);
 }
+at::Tensor floats(const Value& list, at::IntArrayRef shape) { return doubles(list, shape).to(at::kFloat); }
 double worst(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 TEST(NnOracle, CdcLossAndItsGradientsAndCodes) {
@@ -110,6 +111,7 @@ TEST(NnOracle, ResNetsWithTheSameWeightsGiveTheSameFeatures) {
       const auto ends = [&](const std::string& end) {
         return t.name.size() > end.size() && t.name.compare(t.name.size() - end.size(), end.size(), end) == 0;
       };
+      t.tensor.set_data(t.tensor.to(at::kDouble));
       t.tensor.detach().copy_(sizes.size() == 4     ? x * std::sqrt(4.0 / static_cast<double>(fan_in))
                               : ends("running_var") ? 1 + 0.5 * x
                               : ends("weight")      ? 1 + 0.2 * x
@@ -118,9 +120,9 @@ TEST(NnOracle, ResNetsWithTheSameWeightsGiveTheSameFeatures) {
     }
     EXPECT_EQ(matched, c.at("tensors").as_table().size()) << id;
     node.set_training(c.at("training").as_boolean());
-    node.input("images", numbers({4, channels, side, side}, 5).to(at::kFloat).unsqueeze(0));
+    node.input("images", numbers({4, channels, side, side}, 5).unsqueeze(0));
     node.forward();
-    const at::Tensor ours = node.output("features")[0].detach(), theirs = floats(c.at("features"), ours.sizes());
+    const at::Tensor ours = node.output("features")[0].detach(), theirs = doubles(c.at("features"), ours.sizes());
     EXPECT_LT(worst(ours, theirs), 1e-4 * theirs.abs().max().item<double>()) << id << " " << side << " training " << c.at("training").to_json();
   }
 }
