@@ -20,17 +20,22 @@ constexpr float kLowest = -87.0f;
 constexpr double kLost = 1.7e-38;
 
 struct Kernels {
+  int width;
   bool (*row_maxima)(const float* scores, std::int64_t rows, std::int64_t columns, float* maxima);
-  void (*exponentials)(const float* scores, std::int64_t rows, std::int64_t columns, float scale, const float* maxima, float reference, float* matrix,
-                       float* sums);
-  void (*scale_rows)(const float* matrix, std::int64_t rows, std::int64_t columns, const float* v, float* sums, float* low_high);
-  void (*write_codes)(const float* matrix, std::int64_t rows, std::int64_t columns, const float* v, float* codes, float* low_high);
+  void (*exponentials)(const float* scores, std::int64_t rows, std::int64_t columns, float scale, const float* maxima, float reference,
+                       std::int64_t stride, float* matrix, float* sums);
+  void (*scale_rows)(const float* matrix, std::int64_t rows, std::int64_t stride, const float* v, float* sums, float* low_high);
+  void (*write_codes)(const float* matrix, std::int64_t rows, std::int64_t stride, std::int64_t columns, const float* v, float* codes,
+                      float* low_high);
   void (*merge_parts)(const float* parts, const double* weights, std::int64_t count, std::int64_t columns, std::int64_t begin, std::int64_t end,
                       double* sums);
   double (*row_potential)(const float* s, std::int64_t columns, double scale, const double* f);
   void (*column_potentials)(const float* scores, std::int64_t rows, std::int64_t columns, double scale, const double* g, double* maxima, float* sums);
   void (*row_codes)(const float* s, std::int64_t columns, double scale, const double* f, double g, float* codes);
 };
+
+// A loop over a few vectors that are to stay in registers.
+#define CDC_UNROLL _Pragma("GCC unroll 4")
 
 namespace baseline {
 constexpr int kWidth = 4;
@@ -103,10 +108,12 @@ struct Problem {
 
 /// The work on exponentials; false where float32's range does not do.
 bool Problem::quick() const {
-  const auto size = static_cast<std::size_t>(columns);
+  // Rows of few columns are padded to whole vectors.
+  const std::int64_t stride = columns < 128 ? (columns + k.width - 1) / k.width * k.width : columns;
+  const auto size = static_cast<std::size_t>(stride);
   std::unique_ptr<float[]> own;
   float* matrix = codes;
-  if (rows_out != rows) {  // otherwise `codes` has room for the matrix
+  if (rows_out != rows || stride != columns) {  // otherwise `codes` has room for the matrix
     own.reset(new float[static_cast<std::size_t>(rows) * size]);
     matrix = own.get();
   }
@@ -124,7 +131,7 @@ bool Problem::quick() const {
       return;
     }
     references[static_cast<std::size_t>(c)] = *std::max_element(m, m + n);
-    k.exponentials(s, n, columns, scale, m, references[static_cast<std::size_t>(c)], matrix + first * columns, parts.data() + c * columns);
+    k.exponentials(s, n, columns, scale, m, references[static_cast<std::size_t>(c)], stride, matrix + first * stride, parts.data() + c * stride);
   });
   if (!finite) not_finite(scores, rows, columns);
   const double top = *std::max_element(references.begin(), references.end());
@@ -134,12 +141,12 @@ bool Problem::quick() const {
   // least 10^7 times that.
   double largest_u = 1.0;
   for (int iteration = 1;; ++iteration) {
-    parallel_chunks(columns, 512, [&](std::int64_t begin, std::int64_t end) {
-      k.merge_parts(parts.data(), weights.data(), chunks, columns, begin, end, sums.data());
+    parallel_chunks(stride, 512, [&](std::int64_t begin, std::int64_t end) {
+      k.merge_parts(parts.data(), weights.data(), chunks, stride, begin, end, sums.data());
     });
     double largest_v = 1.0;
     const double least_sum = 1e7 * kLost * largest_u * static_cast<double>(rows);
-    for (std::size_t j = 0; j < size; ++j) {
+    for (std::size_t j = 0; j < static_cast<std::size_t>(columns); ++j) {
       if (!(sums[j] >= least_sum)) return false;
       const double x = column_total(static_cast<std::int64_t>(j)) / sums[j];
       if (!(x > 1e-30 && x < 1e30)) return false;
@@ -153,12 +160,13 @@ bool Problem::quick() const {
       low_high[0] = std::numeric_limits<float>::max();
       low_high[1] = 0;
       if (!last) {
-        k.scale_rows(matrix + first * columns, n, columns, v.data(), parts.data() + c * columns, low_high);
+        k.scale_rows(matrix + first * stride, n, stride, v.data(), parts.data() + c * stride, low_high);
         return;
       }
       const std::int64_t skipped = std::clamp<std::int64_t>(rows - rows_out - first, 0, n);
       const std::int64_t row = first + skipped;
-      if (skipped < n) k.write_codes(matrix + row * columns, n - skipped, columns, v.data(), codes + (row - (rows - rows_out)) * columns, low_high);
+      if (skipped < n)
+        k.write_codes(matrix + row * stride, n - skipped, stride, columns, v.data(), codes + (row - (rows - rows_out)) * columns, low_high);
     });
     float low = std::numeric_limits<float>::max(), high = 0;
     for (std::size_t c = 0; c < static_cast<std::size_t>(chunks); ++c) {

@@ -12,13 +12,14 @@ static inline void store(float* p, Floats x) { std::memcpy(p, &x, sizeof x); }
 /// The last n < kWidth numbers of a row; the rest is `fill`.
 static inline Floats load_part(const float* p, std::int64_t n, float fill) {
   float buffer[kWidth];
-  for (int i = 0; i < kWidth; ++i) buffer[i] = i < n ? p[i] : fill;
+  store(buffer, Floats{} + fill);
+  std::memcpy(buffer, p, static_cast<std::size_t>(n) * sizeof(float));
   return load(buffer);
 }
 static inline void store_part(float* p, std::int64_t n, Floats x) {
   float buffer[kWidth];
   store(buffer, x);
-  for (int i = 0; i < n; ++i) p[i] = buffer[i];
+  std::memcpy(p, buffer, static_cast<std::size_t>(n) * sizeof(float));
 }
 static inline Floats splat(float x) { return Floats{} + x; }
 static inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
@@ -73,12 +74,13 @@ static bool row_maxima(const float* scores, std::int64_t rows, std::int64_t colu
   return add_up(bad) == 0.0f;
 }
 
-/// matrix = exp((scores - row maximum) / epsilon); sums[j] += u_i * matrix_ij with u_i = exp((row maximum - reference) / epsilon).
+/// matrix = exp((scores - row maximum) / epsilon), its rows `stride` apart, 0 between; sums[j] += u_i * matrix_ij with
+/// u_i = exp((row maximum - reference) / epsilon).
 static void exponentials(const float* scores, std::int64_t rows, std::int64_t columns, float scale, const float* maxima, float reference,
-                         float* matrix, float* sums) {
+                         std::int64_t stride, float* matrix, float* sums) {
   for (std::int64_t i = 0; i < rows; ++i) {
     const float* s = scores + i * columns;
-    float* e = matrix + i * columns;
+    float* e = matrix + i * stride;
     const Floats m = splat(maxima[i]);
     const Floats u = splat(exp_negative(splat((maxima[i] - reference) * scale))[0]);
     std::int64_t j = 0;
@@ -88,9 +90,15 @@ static void exponentials(const float* scores, std::int64_t rows, std::int64_t co
       store(sums + j, load(sums + j) + u * x);
     }
     if (j < columns) {
-      const Floats x = exp_negative((load_part(s + j, columns - j, maxima[i]) - m) * scale);
-      store_part(e + j, columns - j, x);
-      store_part(sums + j, columns - j, load_part(sums + j, columns - j, 0) + u * x);
+      // What is beyond the row becomes exp(2 kLowest) = 0.
+      const Floats x = exp_negative(larger((load_part(s + j, columns - j, -std::numeric_limits<float>::infinity()) - m) * scale, splat(2 * kLowest)));
+      if (stride >= j + kWidth) {
+        store(e + j, x);
+        store(sums + j, load(sums + j) + u * x);
+      } else {
+        store_part(e + j, columns - j, x);
+        store_part(sums + j, columns - j, load_part(sums + j, columns - j, 0) + u * x);
+      }
     }
   }
 }
@@ -98,19 +106,20 @@ static void exponentials(const float* scores, std::int64_t rows, std::int64_t co
 /// Four rows at a time share the loads of `v` and of `sums`: u = 1 / (matrix v) for each row, then sums += u^T matrix, or, with `codes`,
 /// codes = diag(u) matrix diag(v). The range of 1 / u is widened into `low` and `high`.
 template <int kRows, bool kLast>
-static inline void scale_block(const float* matrix, std::int64_t columns, const float* v, float* sums_or_codes, float& low, float& high) {
+static inline void scale_block(const float* matrix, std::int64_t stride, std::int64_t columns, const float* v, float* sums_or_codes, float& low,
+                               float& high) {
   Floats total[kRows] = {};
   std::int64_t j = 0;
   for (; j + kWidth <= columns; j += kWidth) {
     const Floats w = load(v + j);
-    for (int r = 0; r < kRows; ++r) total[r] += load(matrix + r * columns + j) * w;
+    CDC_UNROLL for (int r = 0; r < kRows; ++r) total[r] += load(matrix + r * stride + j) * w;
   }
   if (j < columns) {
     const Floats w = load_part(v + j, columns - j, 0);
-    for (int r = 0; r < kRows; ++r) total[r] += load_part(matrix + r * columns + j, columns - j, 0) * w;
+    CDC_UNROLL for (int r = 0; r < kRows; ++r) total[r] += load_part(matrix + r * stride + j, columns - j, 0) * w;
   }
   Floats u[kRows];
-  for (int r = 0; r < kRows; ++r) {
+  CDC_UNROLL for (int r = 0; r < kRows; ++r) {
     const float sum = add_up(total[r]);
     low = sum < low ? sum : low;
     high = sum > high ? sum : high;
@@ -120,10 +129,10 @@ static inline void scale_block(const float* matrix, std::int64_t columns, const 
   for (; j + kWidth <= columns; j += kWidth) {
     if (kLast) {
       const Floats w = load(v + j);
-      for (int r = 0; r < kRows; ++r) store(sums_or_codes + r * columns + j, load(matrix + r * columns + j) * w * u[r]);
+      CDC_UNROLL for (int r = 0; r < kRows; ++r) store(sums_or_codes + r * columns + j, load(matrix + r * stride + j) * w * u[r]);
     } else {
       Floats sum = load(sums_or_codes + j);
-      for (int r = 0; r < kRows; ++r) sum += load(matrix + r * columns + j) * u[r];
+      CDC_UNROLL for (int r = 0; r < kRows; ++r) sum += load(matrix + r * stride + j) * u[r];
       store(sums_or_codes + j, sum);
     }
   }
@@ -131,25 +140,27 @@ static inline void scale_block(const float* matrix, std::int64_t columns, const 
     const std::int64_t n = columns - j;
     if (kLast) {
       const Floats w = load_part(v + j, n, 0);
-      for (int r = 0; r < kRows; ++r) store_part(sums_or_codes + r * columns + j, n, load_part(matrix + r * columns + j, n, 0) * w * u[r]);
+      CDC_UNROLL for (int r = 0; r < kRows; ++r) store_part(sums_or_codes + r * columns + j, n, load_part(matrix + r * stride + j, n, 0) * w * u[r]);
     } else {
       Floats sum = load_part(sums_or_codes + j, n, 0);
-      for (int r = 0; r < kRows; ++r) sum += load_part(matrix + r * columns + j, n, 0) * u[r];
+      CDC_UNROLL for (int r = 0; r < kRows; ++r) sum += load_part(matrix + r * stride + j, n, 0) * u[r];
       store_part(sums_or_codes + j, n, sum);
     }
   }
 }
 
-static void scale_rows(const float* matrix, std::int64_t rows, std::int64_t columns, const float* v, float* sums, float* low_high) {
+/// Here what is between the rows counts as columns: its sums are 0.
+static void scale_rows(const float* matrix, std::int64_t rows, std::int64_t stride, const float* v, float* sums, float* low_high) {
   std::int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) scale_block<4, false>(matrix + i * columns, columns, v, sums, low_high[0], low_high[1]);
-  for (; i < rows; ++i) scale_block<1, false>(matrix + i * columns, columns, v, sums, low_high[0], low_high[1]);
+  for (; i + 4 <= rows; i += 4) scale_block<4, false>(matrix + i * stride, stride, stride, v, sums, low_high[0], low_high[1]);
+  for (; i < rows; ++i) scale_block<1, false>(matrix + i * stride, stride, stride, v, sums, low_high[0], low_high[1]);
 }
 
-static void write_codes(const float* matrix, std::int64_t rows, std::int64_t columns, const float* v, float* codes, float* low_high) {
+static void write_codes(const float* matrix, std::int64_t rows, std::int64_t stride, std::int64_t columns, const float* v, float* codes,
+                        float* low_high) {
   std::int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) scale_block<4, true>(matrix + i * columns, columns, v, codes + i * columns, low_high[0], low_high[1]);
-  for (; i < rows; ++i) scale_block<1, true>(matrix + i * columns, columns, v, codes + i * columns, low_high[0], low_high[1]);
+  for (; i + 4 <= rows; i += 4) scale_block<4, true>(matrix + i * stride, stride, columns, v, codes + i * columns, low_high[0], low_high[1]);
+  for (; i < rows; ++i) scale_block<1, true>(matrix + i * stride, stride, columns, v, codes + i * columns, low_high[0], low_high[1]);
 }
 
 /// sums[j] = sum over c of weights[c] * parts[c * columns + j], in order, for j in [begin, end).
@@ -226,4 +237,5 @@ static void row_codes(const float* s, std::int64_t columns, double scale, const 
   }
 }
 
-static constexpr Kernels kKernels{row_maxima, exponentials, scale_rows, write_codes, merge_parts, row_potential, column_potentials, row_codes};
+static constexpr Kernels kKernels{kWidth,      row_maxima,    exponentials,      scale_rows, write_codes,
+                                  merge_parts, row_potential, column_potentials, row_codes};
