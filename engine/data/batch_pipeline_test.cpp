@@ -259,6 +259,20 @@ TEST_F(BatchPipelineTest, RefusesAWrongRequest) {
   EXPECT_EQ(text([](BatchRequest& r) { r.first_batch = 3; }), "batch 3 of an epoch of 2");
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their allocators abort instead
+TEST_F(BatchPipelineTest, SaysThatMemoryIsShort) {
+  const Keys one(1);
+  BatchRequest r = request(std::make_shared<Numbers>(8), {&one}, 4, true);
+  r.sizes[0] = {1 << 28, 1 << 26};
+  try {
+    BatchPipeline pipeline(r);
+    FAIL() << "no exception";
+  } catch (const cdc::Error& error) {
+    EXPECT_EQ(std::string(error.what()), "no memory for a batch of 288230376151711744 bytes; set a smaller batch_size");
+  }
+}
+#endif
+
 TEST_F(BatchPipelineTest, EndsEarlyWithoutRenderingTheRest) {
   const Keys two(2);
   for (const int threads : {1, 8}) {

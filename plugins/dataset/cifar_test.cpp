@@ -83,6 +83,13 @@ TEST_F(Cifar, NamesACutFile) {
       file.string() + ": 3072 bytes is no whole number of records of 3073 bytes; it is cut short or not a file of this data set; fetch it again");
 }
 
+TEST_F(Cifar, NamesAFileThatCannotBeRead) {
+  std::filesystem::remove(folder.path() / "test_batch.bin");
+  std::filesystem::create_directory(folder.path() / "test_batch.bin");
+  EXPECT_EQ(error_of([&] { open_dataset("dataset.cifar10", parameters("test")); }),
+            (folder.path() / "test_batch.bin").string() + ": cannot be read: Is a directory");
+}
+
 TEST_F(Cifar, NamesALabelOutOfRange) {
   const auto file = folder.write("test_batch.bin", record({9}, 1) + record({10}, 1));
   EXPECT_EQ(error_of([&] { open_dataset("dataset.cifar10", parameters("test")); }),

@@ -15,6 +15,7 @@
 #include <csetjmp>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "cdc/error.hpp"
@@ -196,11 +197,11 @@ Image decode_png(const std::uint8_t* data, std::size_t size, int channels, const
   s.data = data;
   s.left = size;
   s.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, png_fail, png_ignore);
-  if (!s.png) throw Error(fmt::format("{}: no memory to decode it", name));
+  if (!s.png) throw std::bad_alloc();
   const auto destroy = [](PngState* state) { png_destroy_read_struct(&state->png, &state->info, nullptr); };
   const std::unique_ptr<PngState, decltype(destroy)> guard(&s, destroy);
   s.info = png_create_info_struct(s.png);
-  if (!s.info) throw Error(fmt::format("{}: no memory to decode it", name));
+  if (!s.info) throw std::bad_alloc();
   const auto damaged = [&] { return Error(fmt::format("{}: damaged PNG ({})", name, s.text)); };
 
   if (!png_begin(s, channels)) throw damaged();

@@ -56,7 +56,7 @@ class IdxFile {
     const int got = gzread(file_, &extra, 1);
     if (got > 0) throw Error(fmt::format("{}: holds more bytes than its header says; it is damaged or not what its name says", name_));
     int code = 0;
-    const char* text = gzerror(file_, &code);
+    const std::string text = problem(code);
     if (got < 0 || code == Z_BUF_ERROR) throw Error(fmt::format("{}: damaged ({}); fetch it again", name_, text));
   }
 
@@ -68,9 +68,14 @@ class IdxFile {
     read(b, 4);
     return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | std::uint32_t{b[3]};
   }
+  /// zlib's words, without the file's name that it puts before them.
+  std::string problem(int& code) const {
+    const std::string text = gzerror(file_, &code);
+    return text.rfind(name_ + ": ", 0) == 0 ? text.substr(name_.size() + 2) : text;
+  }
   [[noreturn]] void fail(std::size_t wanted, std::size_t done) {
     int code = 0;
-    const char* text = gzerror(file_, &code);
+    const std::string text = problem(code);
     if (code != Z_OK && code != Z_BUF_ERROR) throw Error(fmt::format("{}: damaged ({}); fetch it again", name_, text));
     throw Error(fmt::format("{}: cut short: {} bytes are missing of a part of {}; fetch it again", name_, wanted - done, wanted));
   }

@@ -171,7 +171,7 @@ TEST_F(Idx, NamesADamagedGzipFile) {
   std::string packed = gzip(header(3, {2, 2, 3}) + pixels(12));
   packed[packed.size() - 6] ^= 1;  // its checksum
   const auto file = folder.write("train-images-idx3-ubyte.gz", packed);
-  EXPECT_EQ(message(), file.string() + ": damaged (" + file.string() + ": incorrect data check); fetch it again");
+  EXPECT_EQ(message(), file.string() + ": damaged (incorrect data check); fetch it again");
   folder.write("train-images-idx3-ubyte.gz", packed.substr(0, packed.size() - 12));
   EXPECT_NE(message().find(file.string() + ": cut short"), std::string::npos);
   folder.write("train-images-idx3-ubyte.gz", packed.substr(0, packed.size() - 4));  // all data, but the end of the checksum

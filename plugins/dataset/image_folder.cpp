@@ -60,7 +60,8 @@ Listing list(const fs::path& folder) {
   if (code) throw Error(fmt::format("{}: cannot be read: {}", folder.string(), code.message()));
   for (const fs::directory_entry& entry : it) {
     if (hidden(entry.path())) continue;
-    if (entry.is_directory()) {
+    std::error_code unreadable;  // a link that leads nowhere: named when it is decoded
+    if (entry.is_directory(unreadable)) {
       found.folders.push_back(entry.path().filename().string());
     } else if (has_image_ending(entry.path())) {
       found.images.push_back(entry.path().string());

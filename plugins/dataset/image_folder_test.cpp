@@ -276,9 +276,7 @@ TEST_F(ImageFolder, ADamagedFileIsNamedWhenItIsDecoded) {
 
 TEST_F(ImageFolder, RefusesAnImageOfAbsurdSize) {
   std::string p = flat_png(1);
-  p[16] = 0x01;  // width 2 + 2^24
-  p[19] = 0x00;
-  p[20] = 0x01;
+  p[18] = p[22] = static_cast<char>(0xff);  // 65282 x 65282
   // The header's checksum, so that the size is what is wrong.
   std::uint32_t crc = 0xffffffffu;
   for (std::size_t i = 12; i < 29; ++i) {
@@ -287,9 +285,26 @@ TEST_F(ImageFolder, RefusesAnImageOfAbsurdSize) {
   }
   for (std::size_t k = 0; k < 4; ++k) p[29 + k] = static_cast<char>(~crc >> (24 - 8 * k) & 255);
   folder.write("a.png", p);
+  std::string j = jpeg(16, 16, 3, ramp);
+  const std::size_t frame = j.find("\xff\xc0");
+  ASSERT_NE(frame, std::string::npos);
+  j[frame + 5] = j[frame + 7] = static_cast<char>(0xfe);  // 65040 x 65040
+  folder.write("b.jpg", j);
   const auto data = open();
-  const std::string text = error_of([&] { data->image(0); });
-  EXPECT_EQ(text.find(path("a.png") + ": "), 0u) << text;  // libpng's own limit on sizes may speak first
+  EXPECT_EQ(error_of([&] { data->image(0); }),
+            path("a.png") + ": 65282 x 65282 pixels are too many for an image of a data set; it is taken for damaged");
+  EXPECT_EQ(error_of([&] { data->image(1); }),
+            path("b.jpg") + ": 65040 x 65040 pixels are too many for an image of a data set; it is taken for damaged");
+}
+
+TEST_F(ImageFolder, NamesWhatCannotBeRead) {
+  folder.write("a.png", flat_png(1));
+  std::filesystem::create_symlink("gone", folder.path() / "b.png");
+  const auto data = open();
+  EXPECT_EQ(error_of([&] { data->image(1); }), path("b.png") + ": cannot be opened: No such file or directory");
+  std::filesystem::remove(folder.path() / "a.png");
+  std::filesystem::create_directory(folder.path() / "a.png");
+  EXPECT_EQ(error_of([&] { data->image(0); }), path("a.png") + ": cannot be read: Is a directory");
 }
 
 TEST_F(ImageFolder, SkipLeavesDamagedFilesOut) {
