@@ -60,17 +60,18 @@ constexpr int kWidth = 16;
 #pragma GCC pop_options
 #endif
 
-const Kernels& kernels() {
+/// The widest that the processor has, not wider than `limit`.
+const Kernels& kernels(int limit) {
 #ifdef CDC_SINKHORN_WIDE
-  static const Kernels& chosen = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                                         __builtin_cpu_supports("avx512vl")
-                                     ? avx512::kKernels
-                                 : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? avx2::kKernels
-                                                                                                   : baseline::kKernels;
-  return chosen;
+  static const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                                 __builtin_cpu_supports("avx512vl");
+  static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (has_avx512 && (limit == 0 || limit >= 16)) return avx512::kKernels;
+  if (has_avx2 && (limit == 0 || limit >= 8)) return avx2::kKernels;
 #else
-  return baseline::kKernels;
+  static_cast<void>(limit);
 #endif
+  return baseline::kKernels;
 }
 
 [[noreturn]] void not_finite(const float* scores, std::int64_t rows, std::int64_t columns) {
@@ -90,7 +91,7 @@ struct Problem {
   std::int64_t rows, columns, rows_out;
   const SinkhornOptions& options;
   float* codes;
-  const Kernels& k = kernels();
+  const Kernels& k = kernels(options.vector_width);
   std::int64_t chunk = std::max<std::int64_t>(4, (std::int64_t{1} << 17) / columns / 4 * 4);
   std::int64_t chunks = (rows + chunk - 1) / chunk;
 

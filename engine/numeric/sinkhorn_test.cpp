@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "cdc/error.hpp"
@@ -67,13 +68,15 @@ struct Shape {
 TEST(Sinkhorn, AgreesWithTheDefinitionInFloat64) {
   for (const Shape shape : {Shape{256, 10}, {300, 7}, {64, 64}, {2000, 37}, {1024, 130}, {5, 3}, {1, 4}, {8, 1}}) {
     for (const double epsilon : {0.05, 0.5}) {
-      for (const bool logs : {false, true}) {
+      for (const int variant : {0, 4, 8, 16, -4, -8, -16}) {
+        const bool logs = variant < 0;
         Floats s = normal_scores(shape.rows, shape.columns, 1);
         for (float& x : s) x = std::tanh(x);
         Floats codes;
         cdc::SinkhornOptions options;
         options.epsilon = epsilon;
         options.force_log_domain = logs;
+        options.vector_width = std::abs(variant);
         EXPECT_EQ(run(s, shape.rows, shape.columns, codes, options).log_domain, logs);
         EXPECT_LT(worst(codes, plain(s, shape.rows, shape.columns, epsilon, 3)), 1e-5)
             << shape.rows << " x " << shape.columns << " epsilon " << epsilon;

@@ -12,6 +12,7 @@ struct SinkhornOptions {
   int iterations = 3;               ///< of columns, then rows; >= 1
   const float* marginal = nullptr;  ///< [columns] the share of each column, > 0, summing to 1; nullptr: all 1 / columns
   bool force_log_domain = false;    ///< never takes the quick way (for tests and benches)
+  int vector_width = 0;             ///< 4, 8 or 16 numbers at a time, if the processor can (for tests); 0: its widest
 };
 
 struct SinkhornReport {
