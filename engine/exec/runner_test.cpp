@@ -170,7 +170,7 @@ TEST_F(RunnerTest, ADamagedResultIsFoundSaidAndComputedAgain) {
   EXPECT_EQ(status()["features"], "its result in the cache is damaged");
   RunResult again = run();
   EXPECT_EQ(sorted(listener.began), (Names{"features", "images"}));  // what was made of it is whole
-  EXPECT_TRUE(listener.heard("features: the result in the cache cannot be used: " + file.string() + " is damaged or cut off"))
+  EXPECT_TRUE(listener.heard("features: the result in the cache cannot be used: " + file.string() + " is damaged (its checksum)"))
       << listener.warnings.at(0);
   EXPECT_EQ(again.summary.at("scores"), first.summary.at("scores"));
   run();
