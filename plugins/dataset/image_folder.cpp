@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
+#include <mutex>
 #include <set>
 
 #include "array_dataset.hpp"
@@ -210,9 +209,13 @@ class ImageFolder final : public cdc::Stage {
 
   static void skip_damaged(FolderDataset& data, cdc::StageContext& context) {
     std::vector<std::string> damage(data.paths.size());
-    std::atomic<std::int64_t> done{0};
+    std::mutex told;  // one thread at a time speaks to the context
+    std::int64_t done = 0;
     cdc::parallel_chunks(data.size(), 64, [&](std::int64_t begin, std::int64_t end) {
-      if (context.stopping()) throw cdc::Stopped("stopped while the images were checked");
+      {
+        const std::lock_guard lock(told);
+        if (context.stopping()) throw cdc::Stopped("stopped while the images were checked");
+      }
       for (std::int64_t i = begin; i < end; ++i) {
         try {
           data.image(i);
@@ -220,7 +223,9 @@ class ImageFolder final : public cdc::Stage {
           damage[static_cast<std::size_t>(i)] = error.what();
         }
       }
-      context.progress({done += end - begin, data.size(), "image", "checking"});
+      const std::lock_guard lock(told);
+      done += end - begin;
+      context.progress({done, data.size(), "image", "checking"});
     });
     std::size_t kept = 0;
     for (std::size_t i = 0; i < data.paths.size(); ++i) {
