@@ -11,10 +11,10 @@
 #include <oneapi/tbb/global_control.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <vector>
 
@@ -41,10 +41,16 @@ at::Tensor exp_form(const at::Tensor& scores, int iterations) {
   return (q * static_cast<double>(q.size(1))).t();
 }
 
-double milliseconds(const std::function<void()>& body) {
-  const auto start = std::chrono::steady_clock::now();
+/// With one thread the processor time, so that other programs do not count; otherwise the time on the wall.
+double now(int threads) {
+  timespec t{};
+  clock_gettime(threads == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
+}
+double milliseconds(int threads, const std::function<void()>& body) {
+  const double start = now(threads);
   body();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return now(threads) - start;
 }
 double median(std::vector<double> x) {
   std::sort(x.begin(), x.end());
@@ -71,7 +77,7 @@ int main(int argc, char** argv) {
     std::vector<std::vector<double>> slope(3), call(3);
     for (int r = 0; r < repeats + 1; ++r)
       for (std::size_t k = 0; k < all.size(); ++k) {
-        const double three = milliseconds([&] { all[k](3); }), thirteen = milliseconds([&] { all[k](13); });
+        const double three = milliseconds(threads, [&] { all[k](3); }), thirteen = milliseconds(threads, [&] { all[k](13); });
         if (r == 0) continue;  // pages and clocks warm up
         slope[k].push_back((thirteen - three) / 10);
         call[k].push_back(three);
