@@ -112,7 +112,11 @@ static inline void scale_block(const float* matrix, std::int64_t stride, std::in
   std::int64_t j = 0;
   for (; j + kWidth <= columns; j += kWidth) {
     const Floats w = load(v + j);
-    CDC_UNROLL for (int r = 0; r < kRows; ++r) total[r] += load(matrix + r * stride + j) * w;
+    CDC_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      __builtin_prefetch(matrix + (kRows + r) * stride + j);  // the next rows: the processor's own prefetching stops at the end of a page
+      total[r] += load(matrix + r * stride + j) * w;
+    }
   }
   if (j < columns) {
     const Floats w = load_part(v + j, columns - j, 0);
