@@ -21,13 +21,14 @@ class Bytes {
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) fail("is a folder, not a plugin library: name the .so file");
     std::ifstream in(path, std::ios::binary);
-    if (!in) fail("cannot be opened: check its name and that it may be read");
+    if (!in) fail_to_read();
     in.seekg(0, std::ios::end);
     data_.resize(static_cast<std::size_t>(std::max<std::streamoff>(0, in.tellg())));
     in.seekg(0);
-    if (!in.read(data_.data(), static_cast<std::streamsize>(data_.size()))) fail("cannot be read");
+    if (!in.read(data_.data(), static_cast<std::streamsize>(data_.size()))) fail_to_read();
   }
   [[noreturn]] void fail(std::string_view what) const { throw PluginError(fmt::format("plugin library {} {}", path_.string(), what)); }
+  [[noreturn]] void fail_to_read() const { fail("cannot be opened: check its name and that it may be read"); }
   [[noreturn]] void fail_short() const { fail("is cut short or damaged: build or copy it again"); }
 
   std::string_view range(std::uint64_t offset, std::uint64_t size) const {

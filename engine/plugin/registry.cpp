@@ -82,8 +82,8 @@ Registry::~Registry() = default;
 
 void Registry::load_library(const fs::path& path) {
   std::error_code error;
-  const fs::path library = fs::weakly_canonical(path, error);
-  if (error) throw PluginError(fmt::format("plugin library {} cannot be found: {}", path.string(), error.message()));
+  fs::path library = fs::weakly_canonical(path, error);
+  if (error) library = path;  // what is wrong with it is told where it is read
   if (impl_->libraries.count(library) != 0) return;
   const auto fail = [&](const std::string& what) { throw PluginError(fmt::format("plugin library {} {}", library.string(), what)); };
 
