@@ -21,7 +21,7 @@ struct ArrayInfo {
   std::string name;
   ElementType type = ElementType::float32;
   std::vector<std::int64_t> shape;
-  std::size_t bytes() const;
+  CDC_API std::size_t bytes() const;
 };
 
 /// Writes arrays and a JSON header into one HDF5 file (contiguous sets; a checksum each and one of the header, kept outside HDF5's filters). The file
