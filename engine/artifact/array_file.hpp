@@ -17,7 +17,7 @@ CDC_API std::size_t element_size(ElementType type);
 CDC_API const char* element_type_name(ElementType type);
 
 /// A named array on its way to or from a file.
-struct ArrayInfo {
+struct CDC_API ArrayInfo {
   std::string name;
   ElementType type = ElementType::float32;
   std::vector<std::int64_t> shape;
