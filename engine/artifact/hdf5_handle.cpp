@@ -35,7 +35,12 @@ Found last_failure() {
 
 }  // namespace
 
-Lock::Lock() : lock_(mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+Lock::Lock() : lock_(mutex()) {
+  // Before HDF5's first call: a file that could not be closed (full disk) makes HDF5's own clean-up at exit crash. Files here are closed one by one.
+  static const herr_t no_clean_up_at_exit = H5dont_atexit();
+  static_cast<void>(no_clean_up_at_exit);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 std::string reason() {
   const Found found = last_failure();

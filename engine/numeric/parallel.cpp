@@ -1,8 +1,8 @@
 #include "cdc/parallel.hpp"
 
-#include <algorithm>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
+#include <algorithm>
 
 namespace cdc {
 

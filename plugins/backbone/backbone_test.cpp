@@ -88,8 +88,21 @@ TEST(Backbones, ResNetsStartAsTorchvisions) {
   EXPECT_TRUE(w.is_contiguous(at::MemoryFormat::ChannelsLast));
 }
 
-TEST(Backbones, ConvNetHasFiveBlocksAndEightTimesItsWidth) {
-  NodeHarness node("backbone.convnet", R"({"width": 4})", {{"C", 1}});
+TEST(Backbones, ConvNetRefusesLayersThatDoNotAgree) {
+  const auto message = [](const char* parameters) -> std::string {
+    try {
+      NodeHarness("backbone.convnet", parameters, {{"C", 1}});
+    } catch (const cdc::Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  EXPECT_NE(message(R"({"channels": [4, 8]})").find("'channels', 'kernels' and 'strides' say different numbers of layers: 2, 5 and 5"), std::string::npos);
+  EXPECT_NE(message(R"({"channels": [4], "kernels": [4], "strides": [1]})").find("kernels must have odd sides, found 4"), std::string::npos);
+}
+
+TEST(Backbones, ConvNetHasOneBlockALayer) {
+  NodeHarness node("backbone.convnet", R"({"channels": [4, 8, 16, 16, 32]})", {{"C", 1}});
   node.input("images", images(2, 3, 1, 28));
   node.forward();
   EXPECT_EQ(node.output("features").sizes(), (std::vector<std::int64_t>{2, 3, 32}));
@@ -99,7 +112,7 @@ TEST(Backbones, ConvNetHasFiveBlocksAndEightTimesItsWidth) {
 }
 
 TEST(Backbones, NormalisationFollowsTrainingAndEvaluation) {
-  NodeHarness node("backbone.convnet", R"({"width": 4})", {{"C", 3}});
+  NodeHarness node("backbone.convnet", R"({"channels": [4, 8, 16, 16, 32]})", {{"C", 3}});
   const at::Tensor before = tensor(node, "0.1.running_mean").clone();
   node.set_training(false);
   node.input("images", images(1, 4, 3, 32));

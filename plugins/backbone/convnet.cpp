@@ -2,19 +2,23 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "cdc/error.hpp"
 #include "cdc/module.hpp"
 #include "layout.hpp"
 
 namespace {
 
 struct ConvNetImpl final : torch::nn::Module {
-  ConvNetImpl(std::int64_t channels, std::int64_t width) {
-    const std::int64_t widths[] = {width, 2 * width, 4 * width, 4 * width, 8 * width};
-    const std::int64_t strides[] = {2, 1, 2, 1, 2};
-    for (int i = 0; i < 5; ++i) {
+  ConvNetImpl(std::int64_t channels, const std::vector<std::int64_t>& widths, const std::vector<std::int64_t>& kernels,
+              const std::vector<std::int64_t>& strides) {
+    for (std::size_t i = 0; i < widths.size(); ++i) {
       const std::string block = std::to_string(i);
-      convs.push_back(
-          torch::nn::Conv2d(torch::nn::Conv2dOptions(i == 0 ? channels : widths[i - 1], widths[i], 3).stride(strides[i]).padding(1).bias(false)));
+      const auto options = torch::nn::Conv2dOptions(i == 0 ? channels : widths[i - 1], widths[i], kernels[i]);
+      convs.push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(options).stride(strides[i]).padding(kernels[i] / 2).bias(false)));
       norms.push_back(torch::nn::BatchNorm2d(widths[i]));
       // Names as torch::nn::Sequential(Sequential(conv, norm, relu), ...) would give them: "0.0.weight", "0.1.weight".
       auto pair = std::make_shared<cdc::Group>();
@@ -36,18 +40,28 @@ struct ConvNetImpl final : torch::nn::Module {
 
 class ConvNet final : public cdc::ModuleNode {
  public:
-  std::int64_t width = 16;
+  std::vector<std::int64_t> channels = {16, 32, 64, 64, 128}, kernels = {3, 3, 3, 3, 3}, strides = {2, 1, 2, 1, 2};
   static constexpr cdc::In<cdc::Images> kImages{"images", "Views of a batch of images"};
-  static constexpr cdc::Out<cdc::Embeddings> kFeatures{"features", "Mean of the last layer over positions, 8 * width wide"};
+  static constexpr cdc::Out<cdc::Embeddings> kFeatures{"features", "Mean of the last layer over positions, as wide as it has channels"};
 
   static void describe(cdc::Schema<ConvNet>& s) {
-    s.summary("Five 3x3 convolutions with batch normalisation and ReLU, for small images on a CPU.");
-    s.param(&ConvNet::width, "width", "Channels of the first layer; the layers have 1, 2, 4, 4 and 8 times as many").range(1, 1024);
-    s.input(kImages).output(kFeatures).size("D", [](const ConvNet& c) { return 8 * c.width; });
+    s.summary("Convolutions with batch normalisation and ReLU, then the mean over positions: for small images on a CPU.");
+    s.param(&ConvNet::channels, "channels", "Channels of each layer's output").range(1, 65536).length(1, 64);
+    s.param(&ConvNet::kernels, "kernels", "Side of each layer's kernel, odd").range(1, 31).length(1, 64);
+    s.param(&ConvNet::strides, "strides", "Stride of each layer").range(1, 16).length(1, 64);
+    s.input(kImages).output(kFeatures).size("D", [](const ConvNet& c) { return c.channels.empty() ? 0 : c.channels.back(); });
+  }
+
+  void check() const override {
+    if (kernels.size() != channels.size() || strides.size() != channels.size())
+      throw cdc::Error(fmt::format("'channels', 'kernels' and 'strides' say different numbers of layers: {}, {} and {}", channels.size(), kernels.size(),
+                                   strides.size()));
+    for (const std::int64_t k : kernels)
+      if (k % 2 == 0) throw cdc::Error(fmt::format("kernels must have odd sides, found {}", k));
   }
 
   std::shared_ptr<torch::nn::Module> make(const cdc::BuildContext& context) override {
-    return std::make_shared<ConvNetImpl>(context.size("C"), width);
+    return std::make_shared<ConvNetImpl>(context.size("C"), channels, kernels, strides);
   }
   void forward(cdc::Step& step) override {
     const at::Tensor& images = step.in(kImages);

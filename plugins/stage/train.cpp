@@ -280,7 +280,7 @@ void Training::step(std::int64_t batch) {
     const std::string node = session_->first_not_finite();
     throw cdc::Error(fmt::format("the loss is {} at epoch {}, batch {}; the first value that is not finite came from {}. Lower the learning rate, or set "
                                  "precision = \"float32\"",
-                                 value, epoch_ + 1, batch + 1, node.empty() ? "the loss alone" : node));
+                                 std::isnan(value) ? "nan" : "infinite", epoch_ + 1, batch + 1, node.empty() ? "the loss alone" : node));
   }
   loss_sum_ += value;
   if (!stage_.prediction.empty()) {

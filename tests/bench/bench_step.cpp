@@ -54,7 +54,8 @@ std::string pipeline(int batch, int width) {
          "in.data = \"images\"\nloss = \"loss\"\nbatch_size = " + std::to_string(batch) +
          "\noptimizer = { plugin = \"optimizer.adam\", lr = 3e-3, weight_decay = 1e-5 }\n"
          "[stage.train.graph.views]\nplugin = \"augment.contrastive\"\nmin_area = 0.4\nbrightness = 0.4\ncontrast = 0.4\nmean = [0.0]\nstd = [1.0]\n"
-         "[stage.train.graph.encoder]\nplugin = \"backbone.convnet\"\nin.images = \"views\"\nwidth = " + std::to_string(width) +
+         "[stage.train.graph.encoder]\nplugin = \"backbone.convnet\"\nin.images = \"views\"\nchannels = [" + std::to_string(width) + ", " + std::to_string(2 * width) +
+         ", " + std::to_string(4 * width) + ", " + std::to_string(4 * width) + ", " + std::to_string(8 * width) + "]" +
          "\n[stage.train.graph.head]\nplugin = \"head.cdc\"\nin.features = \"encoder\"\nclusters = 10\ninstance_dim = 64\nhidden = 512\n"
          "[stage.train.graph.codes]\nplugin = \"assign.sinkhorn\"\nin.logits = \"head.cluster\"\nnormalise = \"softmax\"\n"
          "[stage.train.graph.loss]\nplugin = \"loss.cdc\"\nin.cluster = \"head.cluster\"\nin.instance = \"head.instance\"\nin.codes = \"codes\"\n"

@@ -34,6 +34,7 @@ TEST_F(KillTest, TheSameCommandAfterEachKillEndsWithTheSameSummary) {
         p.signal(SIGKILL);
         p.wait();
         ++killed;
+        if (fs::exists(folder_ / "runs" / "small" / "latest" / "summary.json")) break;  // it had ended all the same
         continue;
       }
       const ProcessResult last = p.wait();

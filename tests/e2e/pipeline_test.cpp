@@ -22,7 +22,12 @@ TEST_F(PipelineTest, RunsScoresAndLeavesARunDirectory) {
   for (const char* what : {"cdc", "kmeans"}) {
     const Value& scores = s.at("scores").at(what);
     for (const char* score : {"acc", "nmi", "ari"}) EXPECT_GE(scores.at(score).as_real(), 0.3) << what << ' ' << score;
-    EXPECT_EQ(scores.at("protocol").at("trained_on").as_string(), "train+test") << s.to_json(1);
+    const Value& protocol = scores.at("protocol");
+    EXPECT_EQ(protocol.at("scored_on"), Value("train+test"));
+    const Value& prediction = protocol.at("prediction");
+    const Value& training = std::string(what) == "cdc" ? prediction : prediction.at("features").at("model");
+    EXPECT_EQ(training.at("trained_on"), Value("train+test")) << s.to_json(1);
+    EXPECT_EQ(training.at("chosen_epoch"), Value("last")) << s.to_json(1);
   }
   std::ifstream lines(folder_ / "runs" / "small" / "latest" / "metrics.jsonl");
   int epochs = 0;
@@ -82,7 +87,7 @@ TEST_F(PipelineTest, MissingDataNameTheLineAndTheRemedy) {
 }
 
 TEST_F(PipelineTest, ALossThatIsNotFiniteStopsWithTheNodesName) {
-  const ProcessResult r = cdc_run({"stage.cdc.optimizer.lr=1e36", "stage.cdc.schedule.warmup_steps=0"});
+  const ProcessResult r = cdc_run({"stage.cdc.optimizer={ plugin = \"optimizer.sgd\", lr = 1000 }", "stage.cdc.schedule.warmup_steps=0", "stage.cdc.epochs=20"});
   EXPECT_EQ(r.code, 4) << r.out << r.err;
   EXPECT_NE(r.err.find("not finite"), std::string::npos) << r.err;
   EXPECT_NE(r.err.find("node '"), std::string::npos) << r.err;

@@ -86,7 +86,9 @@ min_area = 0.5
 [stage.cdc.graph.encoder]
 plugin = "backbone.convnet"
 in.images = "views"
-width = 4
+channels = [4, 8, 16]
+kernels = [3, 3, 3]
+strides = [2, 2, 2]
 
 [stage.cdc.graph.head]
 plugin = "head.cdc"
