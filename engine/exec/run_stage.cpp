@@ -76,11 +76,11 @@ class Context final : public StageContext {
       if (connection.port == port) return &connection;
     return nullptr;
   }
-  /// Of this stage (empty), or the one that made the model at an input.
+  /// The graph that made the model at an input; this stage's own for an empty name, and where that input is not connected.
   std::shared_ptr<const PlannedGraph> graph_of(const std::string& model_input) const {
-    if (model_input.empty() && stage_.graph) return stage_.graph;
     for (const auto& [port, graph] : stage_.model_graphs)
       if (port == model_input) return graph;
+    if (stage_.graph && connected(model_input) == nullptr) return stage_.graph;
     throw Error(model_input.empty() ? "it has no graph of nodes" : fmt::format("no model with a graph is connected to its input '{}'", model_input));
   }
 

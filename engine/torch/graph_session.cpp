@@ -82,7 +82,7 @@ class Session final : public GraphSession {
   std::vector<BuiltNode> nodes_;
   std::vector<OutputSlot> slots_;
   SessionOptions options_;
-  bool built_ = false, training_ = false;
+  bool built_ = false, training_ = false, gradient_ = false;
   std::unique_ptr<BatchPipeline> pipeline_;
   std::vector<std::size_t> all_augments_;
   at::Tensor indices_;
@@ -121,7 +121,11 @@ class Session::NodeStep final : public Step {
         throw Error(fmt::format("its input '{}' was not given by {}", port, source.label()));
       }
       if (!node_.plan->info->full_precision || !slot.value.is_floating_point() || slot.value.scalar_type() == at::kFloat) return slot.value;
-      if (!slot.float32.defined()) slot.float32 = slot.value.to(at::kFloat);
+      if (!slot.float32.defined()) {
+        // The copy is for all who want one: the first of them may be a node without gradients.
+        const at::AutoGradMode mode(session_.gradient_);
+        slot.float32 = slot.value.to(at::kFloat);
+      }
       return slot.float32;
     }
     throw Error(fmt::format("it asked for connection {} of its input '{}', which is not connected", i, port));
@@ -371,6 +375,7 @@ void Session::take_batch(const RenderedBatch& batch, const std::vector<std::size
 }
 
 void Session::run_nodes(const std::vector<bool>* mask) {
+  gradient_ = at::GradMode::is_enabled();
   Autocast autocast(options_.bfloat16, options_.device != "cpu");
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     BuiltNode& n = nodes_[i];

@@ -244,6 +244,26 @@ TEST_F(GraphSessionTest, MomentsComeInTheirOrder) {
   EXPECT_EQ(s->reports()[0].first, "centre.distance");
 }
 
+TEST_F(GraphSessionTest, GradientsPassWhereANodeWithoutThemAskedForFullPrecisionFirst) {
+  std::string text = pipeline();
+  text.replace(text.find("in.features = \"momentum\""), 24, "in.features = \"map\"");
+  text.replace(text.find("[stage.train.graph.momentum]"), text.find("[stage.train.graph.queue]") - text.find("[stage.train.graph.momentum]"), "");
+  auto s = make_graph_session(stage(text).graph, registry());
+  SessionOptions options;
+  options.data = std::make_shared<Pixels>();
+  options.bfloat16 = true;
+  s->build(options);
+  s->begin_training();
+  s->start({0, 1, 2, 3, 4, 5, 6, 7}, 8, true, 0, 0);
+  ASSERT_TRUE(s->next());
+  s->forward({true, 0, 0, 1, 1});
+  EXPECT_EQ(s->output("map", "features").scalar_type(), at::kBFloat16);
+  s->output("loss", "loss").backward();
+  const at::Tensor gradient = find(s->state(), "map.weight").grad();
+  ASSERT_TRUE(gradient.defined());
+  EXPECT_GT(gradient.abs().max().item<float>(), 0.0F);
+}
+
 TEST_F(GraphSessionTest, WeightsDependOnSeedAndNameAlone) {
   const at::Tensor weight = find(session(pipeline())->state(), "map.weight").clone();
   const std::string more = "[stage.train.graph.other]\nplugin = \"test.linear\"\nin.images = \"views\"\n[stage.train.graph.other_centre]\n"

@@ -88,7 +88,7 @@ class Queue final : public cdc::Node {
   static void describe(cdc::Schema<Queue>& s) {
     s.summary("A queue of rows.");
     s.param(&Queue::size, "size", "Rows").at_least(1);
-    s.input(kFeatures).output(kKeys).no_gradient().state(&Queue::keys_, "keys");
+    s.input(kFeatures).output(kKeys).full_precision().no_gradient().state(&Queue::keys_, "keys");
   }
   void build(const cdc::BuildContext& c) override { keys_ = at::zeros({0, c.size("D")}); }
   void forward(cdc::Step& step) override { step.out(kKeys, keys_.unsqueeze(0)); }
@@ -107,6 +107,7 @@ class Centre final : public cdc::Node {
   at::Tensor centre_, epochs_;
   static void describe(cdc::Schema<Centre>& s) {
     s.summary("Distance to the set's mean.");
+    s.full_precision();
     s.input(kFeatures).input(kKeys.as_optional()).output(kDistance).state(&Centre::centre_, "centre").state(&Centre::epochs_, "epochs");
   }
   void build(const cdc::BuildContext& c) override {
