@@ -93,7 +93,9 @@ if(EXISTS ${CDC_TORCH_INCLUDE}/fmt AND NOT CDC_TORCH_INCLUDE STREQUAL "/usr/incl
     file(CREATE_LINK ${_cdc_fmt_include}/fmt ${_cdc_torch_before}/fmt SYMBOLIC)
   endif()
 endif()
-set(CDC_TORCH_VERSION_INCLUDE ${PROJECT_BINARY_DIR}/torch_version)
+# The version is part of the path: ccache knows a compilation by its arguments and by the headers that were found, and would not see that with another
+# LibTorch the same arguments find another header first.
+set(CDC_TORCH_VERSION_INCLUDE ${PROJECT_BINARY_DIR}/torch_version/${CDC_TORCH_VERSION})
 foreach(_header ${_cdc_torch_version_headers})
   get_filename_component(_folder ${CDC_TORCH_VERSION_INCLUDE}/${_header} DIRECTORY)
   file(MAKE_DIRECTORY ${_folder})

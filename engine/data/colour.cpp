@@ -44,9 +44,9 @@ CDC_CLONES void saturate(float* r, float* g, float* b, std::size_t n, float fact
   const float rest = 1.0f - factor;
   for (std::size_t i = 0; i < n; ++i) {
     const float grey = rest * (kRed * r[i] + kGreen * g[i] + kBlue * b[i]);
-    r[i] = cut(factor * r[i] + grey);
-    g[i] = cut(factor * g[i] + grey);
-    b[i] = cut(factor * b[i] + grey);
+    r[i] = factor * r[i] + grey;
+    g[i] = factor * g[i] + grey;
+    b[i] = factor * b[i] + grey;
   }
 }
 
@@ -90,21 +90,26 @@ CDC_CLONES void turn_hue(float* red, float* green, float* blue, std::size_t n, f
 
 }  // namespace
 
-void adjust_brightness(float* image, int channels, std::size_t n, float factor) {
-  scale_shift_cut(image, static_cast<std::size_t>(channels) * n, factor, 0.0f);
+void clip(float* image, int channels, std::size_t n) { scale_shift_cut(image, static_cast<std::size_t>(channels) * n, 1.0f, 0.0f); }
+
+void adjust_brightness(float* image, int channels, std::size_t n, float factor, bool clipped) {
+  (clipped ? scale_shift_cut : scale_shift)(image, static_cast<std::size_t>(channels) * n, factor, 0.0f);
 }
 
-void adjust_contrast(float* image, int channels, std::size_t n, float factor) {
+void adjust_contrast(float* image, int channels, std::size_t n, float factor, bool clipped) {
   double mean = sum_of(image, n);
   if (channels == 3)
     mean =
         static_cast<double>(kRed) * mean + static_cast<double>(kGreen) * sum_of(image + n, n) + static_cast<double>(kBlue) * sum_of(image + 2 * n, n);
   mean /= static_cast<double>(n);
-  scale_shift_cut(image, static_cast<std::size_t>(channels) * n, factor, static_cast<float>((1.0 - static_cast<double>(factor)) * mean));
+  (clipped ? scale_shift_cut : scale_shift)(image, static_cast<std::size_t>(channels) * n, factor,
+                                            static_cast<float>((1.0 - static_cast<double>(factor)) * mean));
 }
 
-void adjust_saturation(float* image, int channels, std::size_t n, float factor) {
-  if (channels == 3) saturate(image, image + n, image + 2 * n, n, factor);
+void adjust_saturation(float* image, int channels, std::size_t n, float factor, bool clipped) {
+  if (channels != 3) return;
+  saturate(image, image + n, image + 2 * n, n, factor);
+  if (clipped) clip(image, channels, n);
 }
 
 void adjust_hue(float* image, int channels, std::size_t n, float shift) {

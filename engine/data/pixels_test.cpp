@@ -162,12 +162,34 @@ TEST(Colour, AThirdOfTheCircleMovesTheChannelsOn) {
   for (std::size_t i = 0; i < v.size(); ++i) EXPECT_NEAR(turned[i], v[i], 4e-6);
 }
 
+TEST(Colour, ClippingOnceAtTheEndKeepsWhatComesBack) {
+  std::vector<float> each{0.6f, 0.9f}, end = each;
+  px::adjust_brightness(each.data(), 1, 2, 2.0f);
+  px::adjust_contrast(each.data(), 1, 2, 0.5f);
+  EXPECT_EQ(each, (std::vector<float>{1.0f, 1.0f}));  // all texture lost
+  px::adjust_brightness(end.data(), 1, 2, 2.0f, false);
+  EXPECT_FLOAT_EQ(end[1], 1.8f);
+  px::adjust_contrast(end.data(), 1, 2, 4.0f, false);  // around the mean 1.5
+  EXPECT_NEAR(end[0], 0.3f, 1e-6);
+  px::clip(end.data(), 1, 2);
+  EXPECT_NEAR(end[0], 0.3f, 1e-6);
+  EXPECT_EQ(end[1], 1.0f);
+  std::vector<float> colour{0.2f, 0.9f, 0.4f};
+  px::adjust_saturation(colour.data(), 3, 1, 3.0f, false);
+  EXPECT_GT(colour[1], 1.0f);
+  EXPECT_LT(colour[0], 0.0f);
+}
+
 TEST(Colour, GreyPixelsHaveNoHueAndOneChannelNoColour) {
   std::vector<float> v{0, 0.25f, 1, 0, 0.25f, 1, 0, 0.25f, 1};
   const std::vector<float> before = v;
   px::adjust_hue(v.data(), 3, 3, 0.3f);
   EXPECT_EQ(v, before);
-  for (const auto change : {&px::adjust_hue, &px::adjust_saturation}) {
+  for (const bool hue : {true, false}) {
+    const auto change = [hue](float* image, int channels, std::size_t n, float by) {
+      if (hue) return px::adjust_hue(image, channels, n, by);
+      px::adjust_saturation(image, channels, n, by);
+    };
     change(v.data(), 1, 9, 0.3f);
     EXPECT_EQ(v, before);
   }

@@ -86,7 +86,7 @@ TEST_F(ResumeTest, ATerminatedRunSaysThatItGoesOn) {
   const std::vector<std::string> slow = {"stage.other.ms=200"};
   {
     Process process(command("a", slow), folder);
-    while (read(folder / "trace").find("begin other") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    for (int i = 0; i < 15000 && read(folder / "trace").find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     process.signal(SIGTERM);
     const ProcessResult r = process.wait();
     EXPECT_EQ(r.code, 5) << r.out;

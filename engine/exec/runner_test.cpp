@@ -225,7 +225,7 @@ TEST_F(RunnerTest, ASignalStopsAndTheSameRunGoesOn) {
   o.stop = &stop;
   const Plan p = plan({"stage.other.ms=30"});
   std::thread signal([&] {
-    while (read(folder / "trace").find("begin other") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int i = 0; i < 30000 && read(folder / "trace").find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::this_thread::sleep_for(std::chrono::milliseconds(70));
     stop = true;
   });

@@ -26,6 +26,7 @@ class Contrastive final : public cdc::Augment {
   double rotation = 0;
   double jitter_p = 0.8;
   double brightness = 0.4, contrast = 0.4, saturation = 0.4, hue = 0.1;
+  std::string clip = "each";
   double grey_p = 0.2;
   double blur_p = 0;
   std::int64_t blur_kernel = 0;
@@ -48,6 +49,10 @@ class Contrastive final : public cdc::Augment {
     s.param(&Contrastive::contrast, "contrast", "Contrast is multiplied by 1 - this to 1 + this (at least 0)").range(0, 10);
     s.param(&Contrastive::saturation, "saturation", "Saturation is multiplied by 1 - this to 1 + this (at least 0)").range(0, 10);
     s.param(&Contrastive::hue, "hue", "The hue is turned by up to this share of the circle, either way").range(0, 0.5);
+    s.param(&Contrastive::clip, "clip",
+            "Where jittered values are cut to black and white: after each operation, as torchvision does, or once after the last, which keeps the texture "
+            "of an image that is bright only for a while")
+        .choices({"each", "end"});
     s.param(&Contrastive::grey_p, "grey_p", "Probability of taking the colour away").range(0, 1);
     s.param(&Contrastive::blur_p, "blur_p", "Probability of a Gaussian blur").range(0, 1);
     s.param(&Contrastive::blur_kernel, "blur_kernel", "Taps of the blur, odd; 0: the odd number nearest to a tenth of the view's height, at least 3")
@@ -140,21 +145,23 @@ class Contrastive final : public cdc::Augment {
     const auto factor = [&](double strength) { return static_cast<float>(r.uniform(std::max(0.0, 1 - strength), 1 + strength)); };
     const float by_brightness = factor(brightness), by_contrast = factor(contrast), by_saturation = factor(saturation);
     const float by_hue = static_cast<float>(r.uniform(-hue, hue));
+    const bool each = clip == "each";
     for (const int operation : order) {
       switch (operation) {
         case 0:
-          if (brightness > 0) px::adjust_brightness(out, channels, n, by_brightness);
+          if (brightness > 0) px::adjust_brightness(out, channels, n, by_brightness, each);
           break;
         case 1:
-          if (contrast > 0) px::adjust_contrast(out, channels, n, by_contrast);
+          if (contrast > 0) px::adjust_contrast(out, channels, n, by_contrast, each);
           break;
         case 2:
-          if (saturation > 0) px::adjust_saturation(out, channels, n, by_saturation);
+          if (saturation > 0) px::adjust_saturation(out, channels, n, by_saturation, each);
           break;
         default:
           if (hue > 0) px::adjust_hue(out, channels, n, by_hue);
       }
     }
+    if (!each) px::clip(out, channels, n);
   }
 };
 

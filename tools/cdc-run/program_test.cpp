@@ -80,7 +80,8 @@ TEST_F(ProgramTest, ASignalExitsWith5AndTheSameCommandGoesOn) {
   for (const int number : {SIGINT, SIGTERM}) {
     fs::remove(folder / "trace");
     Process process(command({"stage.other.ms=300", "--cache", "cache" + std::to_string(number)}), folder, {}, folder);
-    while (read(folder / "trace").find("begin other") == std::string::npos) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    // A program that ends early must not leave the test waiting.
+    for (int i = 0; i < 6000 && read(folder / "trace").find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     std::this_thread::sleep_for(std::chrono::milliseconds(400));
     process.signal(number);
     const ProcessResult r = process.wait();

@@ -25,15 +25,18 @@ CDC_API void resize(const Image& image, const Box& source, int height, int width
 CDC_API Box centre_box(int height, int width, int target_height, int target_width);
 
 // Colour operations in place on planar float images [channels][n], 0 to 1, channels 1 or 3 (RGB). Formulas and names are torchvision's
-// (transforms.functional on float tensors): results are cut to 0 .. 1, grey is 0.2989 R + 0.587 G + 0.114 B. One channel is its own grey; saturation
+// (transforms.functional on float tensors): results are cut to 0 .. 1 (unless `clipped` is false: then clip() is the caller's, after the
+// last), grey is 0.2989 R + 0.587 G + 0.114 B. One channel is its own grey; saturation
 // and hue leave it alone.
 
+/// Cuts to 0 .. 1.
+CDC_API void clip(float* image, int channels, std::size_t n);
 /// image * factor.
-CDC_API void adjust_brightness(float* image, int channels, std::size_t n, float factor);
+CDC_API void adjust_brightness(float* image, int channels, std::size_t n, float factor, bool clipped = true);
 /// Away from (factor > 1) or to (factor < 1) the mean of the image's grey.
-CDC_API void adjust_contrast(float* image, int channels, std::size_t n, float factor);
+CDC_API void adjust_contrast(float* image, int channels, std::size_t n, float factor, bool clipped = true);
 /// Away from or to each pixel's grey.
-CDC_API void adjust_saturation(float* image, int channels, std::size_t n, float factor);
+CDC_API void adjust_saturation(float* image, int channels, std::size_t n, float factor, bool clipped = true);
 /// Turns the hue (HSV) by `shift` of the circle, -0.5 to 0.5.
 CDC_API void adjust_hue(float* image, int channels, std::size_t n, float shift);
 /// All channels become the grey.
