@@ -75,7 +75,7 @@ function(cdc_plugin_family family)
   set(target cdc_plugin_${family})
   add_library(${target} MODULE ${sources})
   set_target_properties(${target} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/cdc/plugins
-                                             INSTALL_RPATH "$ORIGIN/../..")
+                                             INSTALL_RPATH "$ORIGIN/../..;${CDC_TORCH_RPATH}")
   target_link_libraries(${target} PRIVATE cdc_core fmt::fmt TBB::tbb ${arg_LIBRARIES})
   if(arg_TORCH)
     target_link_libraries(${target} PRIVATE cdc_engine)

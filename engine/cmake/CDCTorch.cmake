@@ -52,6 +52,11 @@ foreach(_library torch torch_cpu c10)
   endif()
 endforeach()
 get_filename_component(CDC_TORCH_LIBRARY_FOLDER ${CDC_TORCH_LIB_torch} DIRECTORY)
+# For installed libraries. CMAKE_INSTALL_RPATH_USE_LINK_PATH leaves out folders below the project's own, where build/oracle-venv is.
+set(CDC_TORCH_RPATH)
+if(CDC_TORCH)
+  set(CDC_TORCH_RPATH ${CDC_TORCH_LIBRARY_FOLDER})
+endif()
 
 # The version; from 2.9 on version.h only includes another.
 set(CDC_TORCH_VERSION)
