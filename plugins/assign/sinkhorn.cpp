@@ -1,18 +1,13 @@
 #include "cdc/sinkhorn.hpp"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logsumexp.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -20,6 +15,7 @@
 
 #include "cdc/error.hpp"
 #include "cdc/node.hpp"
+#include "scores.hpp"
 
 namespace {
 
@@ -50,8 +46,7 @@ class Sinkhorn final : public cdc::Node {
 
   static void describe(cdc::Schema<Sinkhorn>& s) {
     s.summary("Balanced codes by Sinkhorn-Knopp: rows sum to 1, clusters get their share of the batch. Each view by itself.");
-    s.param(&Sinkhorn::normalise, "normalise", "What is done to the scores of a sample first: nothing, scale to length 1, or softmax")
-        .choices({"none", "l2", "softmax"});
+    cdc_assign::normalise_parameter(s);
     s.param(&Sinkhorn::epsilon, "epsilon", "Weight of the entropy: smaller makes codes harder").range(1e-4, 1e4);
     s.param(&Sinkhorn::iterations, "iterations", "Number of iterations").range(1, 10000);
     s.param(&Sinkhorn::hard, "hard", "One-hot codes: the largest of each row");
@@ -84,10 +79,7 @@ class Sinkhorn final : public cdc::Node {
   }
 
   void forward(cdc::Step& step) override {
-    at::Tensor scores = step.in(kLogits).detach();
-    if (normalise == "softmax") scores = at::softmax(scores, -1);
-    if (normalise == "l2") scores = scores / at::linalg_vector_norm(scores, 2, {-1}, true).clamp_min(1e-12);
-    scores = scores.contiguous();
+    const at::Tensor scores = cdc_assign::normalised(step.in(kLogits).detach(), normalise).contiguous();
     const std::int64_t views = scores.size(0), batch = scores.size(1), clusters = scores.size(2);
     if (step.training() && clusters > batch + queue_size)
       throw cdc::Error(
@@ -97,7 +89,7 @@ class Sinkhorn final : public cdc::Node {
     at::Tensor codes = at::empty_like(scores);
     const bool queued = step.training() && queue_size > 0 && place_of(1) == queue_size && step.epoch() >= start_epoch;
     for (std::int64_t v = 0; v < views; ++v) balance(queued ? at::cat({queue[v], scores[v]}) : scores[v], codes[v]);
-    if (hard) codes = at::zeros_like(codes).scatter_(-1, codes.argmax(-1, /*keepdim=*/true), 1.0);
+    if (hard) codes = cdc_assign::one_hot(codes);
     if (step.training() && queue_size > 0 && step.epoch() >= start_epoch) newest_ = scores;
     step.out(kCodes, codes);
   }
@@ -130,8 +122,7 @@ class Sinkhorn final : public cdc::Node {
       return;
     }
     const at::Tensor all = sinkhorn_on_device(scores, options, log_marginal_);
-    if (!at::isfinite(all.sum()).item<bool>())
-      throw cdc::Error("Sinkhorn needs finite scores, but some are not; the network that gave them has diverged");
+    cdc_assign::expect_finite(all, "Sinkhorn");
     codes.copy_(all.narrow(0, all.size(0) - codes.size(0), codes.size(0)));
   }
 

@@ -1,0 +1,44 @@
+#pragma once
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/format.h>
+
+#include <string>
+
+#include "cdc/error.hpp"
+#include "cdc/schema.hpp"
+
+/// What assignments share: how scores are normalised before, how codes are made one-hot after.
+namespace cdc_assign {
+
+/// Declares parameter `normalise` of T.
+template <class T>
+void normalise_parameter(cdc::Schema<T>& s) {
+  s.param(&T::normalise, "normalise", "What is done to the scores of a sample first: nothing, scale to length 1, or softmax")
+      .choices({"none", "l2", "softmax"});
+}
+
+/// Scores [V, B, K] as parameter `normalise` wants them.
+inline at::Tensor normalised(const at::Tensor& scores, const std::string& normalise) {
+  if (normalise == "softmax") return at::softmax(scores, -1);
+  if (normalise == "l2") return scores / at::linalg_vector_norm(scores, 2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
+  return scores;
+}
+
+/// One-hot codes: the largest of each row.
+inline at::Tensor one_hot(const at::Tensor& codes) {
+  return at::zeros_like(codes).scatter_(-1, codes.argmax(-1, /*keepdim=*/true), 1.0);
+}
+
+/// Throws where a code is NaN or infinite, which only scores that are so can cause.
+inline void expect_finite(const at::Tensor& codes, const char* what) {
+  if (!at::isfinite(codes.sum()).item<bool>())
+    throw cdc::Error(fmt::format("{} needs finite scores, but some are not; the network that gave them has diverged", what));
+}
+
+}  // namespace cdc_assign
