@@ -18,7 +18,7 @@
 #include <torch/csrc/api/include/torch/version.h>
 #endif
 
-/// The SDK's version: a plugin runs only with the engine of the same number.
+/// The SDK's version: a plugin runs only with the engine of the same number. Raised whenever a header here changes (setup/sdk_version tests it).
 #define CDC_SDK_VERSION 1
 
 namespace cdc {
