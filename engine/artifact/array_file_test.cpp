@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "cdc/error.hpp"
+#include "support/files.hpp"
 
 namespace cdc {
 namespace {
@@ -46,11 +47,6 @@ class ArrayFile : public ::testing::Test {
     for (const auto& entry : fs::directory_iterator(folder)) all.push_back(entry.path().filename());
     return all;
   }
-  static std::string bytes_of(const fs::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  static void put(const fs::path& file, const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; }
   static void put_byte(const fs::path& file, std::size_t at, char byte) {
     std::fstream f(file, std::ios::in | std::ios::out | std::ios::binary);
     f.seekp(static_cast<std::streamoff>(at));
@@ -137,13 +133,13 @@ TEST_F(ArrayFile, ABadNameIsRefused) {
 
 TEST_F(ArrayFile, WithoutCommitNothingIsThereAndTheOldFileStays) {
   write_sample();
-  const std::string before = bytes_of(path);
+  const std::string before = test::read_file(path);
   {
     ArrayFileWriter file(path, "other");
     const float x = 1;
     file.write({"x", ElementType::float32, {}}, &x);
   }
-  EXPECT_EQ(bytes_of(path), before);
+  EXPECT_EQ(test::read_file(path), before);
   EXPECT_EQ(files().size(), 1u);
 }
 
@@ -157,7 +153,7 @@ TEST_F(ArrayFile, AnotherKindIsRefused) {
 }
 
 TEST_F(ArrayFile, AForeignFileIsRefused) {
-  put(path, "no HDF5 at all");
+  test::write_file(path, "no HDF5 at all");
   EXPECT_NE(error_of([&] { ArrayFileReader(path, "sample"); }).find(path.string() + " is damaged or cut off"), std::string::npos);
   const hid_t file = H5Fcreate((folder / "f.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   H5Fclose(file);
@@ -187,17 +183,17 @@ bool whole(const fs::path& path) {
 
 TEST_F(ArrayFile, AFileCutAnywhereIsFound) {
   write_sample();
-  const std::string bytes = bytes_of(path);
+  const std::string bytes = test::read_file(path);
   ASSERT_TRUE(whole(path));
   for (std::size_t size = 0; size < bytes.size(); size += 37) {
-    put(path, bytes.substr(0, size));
+    test::write_file(path, bytes.substr(0, size));
     EXPECT_FALSE(whole(path)) << "cut at " << size << " of " << bytes.size();
   }
 }
 
 TEST_F(ArrayFile, AFlippedBitIsFoundOrHarmless) {
   write_sample();
-  const std::string bytes = bytes_of(path);
+  const std::string bytes = test::read_file(path);
   std::size_t harmless = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     put_byte(path, i, static_cast<char>(bytes[i] ^ (1 << (i % 8))));
@@ -220,7 +216,7 @@ TEST_F(ArrayFile, AFlippedBitIsFoundOrHarmless) {
 
 TEST_F(ArrayFile, AFullDiskIsAnErrorThatNamesTheFileAndLeavesNothing) {
   write_sample();
-  const std::string before = bytes_of(path);
+  const std::string before = test::read_file(path);
   struct rlimit old {};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
   const auto previous = std::signal(SIGXFSZ, SIG_IGN);
@@ -245,7 +241,7 @@ TEST_F(ArrayFile, AFullDiskIsAnErrorThatNamesTheFileAndLeavesNothing) {
   EXPECT_EQ(wrote, expected);
   EXPECT_EQ(text, expected);
   EXPECT_EQ(many, expected);
-  EXPECT_EQ(bytes_of(path), before);
+  EXPECT_EQ(test::read_file(path), before);
   EXPECT_EQ(files().size(), 1u);
   write_sample();  // and HDF5 works on
   EXPECT_TRUE(whole(path));

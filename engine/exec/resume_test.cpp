@@ -4,22 +4,22 @@
 #include "cdc/random.hpp"
 #include "support/fake_pipeline.hpp"
 
-namespace cdc::testing {
+namespace cdc::test {
 namespace {
 
 class ResumeTest : public FakePipeline {
  protected:
   void SetUp() override {
     FakePipeline::SetUp();
-    write(folder / "p.toml", text);
+    write_file(folder / "p.toml", text);
   }
   std::vector<std::string> command(const std::string& place, const std::vector<std::string>& overrides) const {
-    std::vector<std::string> all = {(build() / "tests/run_stages").string(), plugin().string(), (folder / "p.toml").string(),
+    std::vector<std::string> all = {(binary_folder() / "tests/run_stages").string(), plugin().string(), (folder / "p.toml").string(),
                                     (folder / place / "cache").string(), (folder / place / "runs").string()};
     all.insert(all.end(), overrides.begin(), overrides.end());
     return all;
   }
-  std::string summary(const std::string& place) const { return without_times(read(folder / place / "runs/p/latest/summary.json")); }
+  std::string summary(const std::string& place) const { return without_times(read_file(folder / place / "runs/p/latest/summary.json")); }
 };
 
 TEST_F(ResumeTest, KilledAtAnyMomentTheSummaryIsTheSame) {
@@ -30,7 +30,7 @@ TEST_F(ResumeTest, KilledAtAnyMomentTheSummaryIsTheSame) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   ASSERT_EQ(whole.code, 0) << whole.out;
   const std::string expected = summary("whole");
-  const std::string metrics = read(folder / "whole/runs/p/latest/metrics.jsonl");
+  const std::string metrics = read_file(folder / "whole/runs/p/latest/metrics.jsonl");
   Random random(static_cast<std::uint64_t>(::getpid()));
   int killed = 0, continued = 0;
   for (int round = 0; killed < 20 && round < 60; ++round) {
@@ -54,7 +54,7 @@ TEST_F(ResumeTest, KilledAtAnyMomentTheSummaryIsTheSame) {
       break;
     }
     EXPECT_EQ(summary(place), expected) << "round " << round;
-    EXPECT_EQ(read(folder / place / "runs/p/latest/metrics.jsonl"), metrics);
+    EXPECT_EQ(read_file(folder / place / "runs/p/latest/metrics.jsonl"), metrics);
     EXPECT_TRUE(fs::is_empty(folder / place / "cache/tmp"));
     EXPECT_TRUE(fs::is_empty(folder / place / "cache/checkpoints"));
   }
@@ -69,7 +69,7 @@ TEST_F(ResumeTest, KilledBetweenTwoStagesWhatWasCachedAtTheStartIsStillSaid) {
   ASSERT_EQ(run_process(command("a", change), folder).code, 0);
   {
     Process process(command("b", change), folder);
-    while (trace().size() < 3 || read(folder / "trace").find("begin other", read(folder / "trace").rfind("end scores")) == std::string::npos)
+    while (trace().size() < 3 || trace_text().find("begin other", trace_text().rfind("end scores")) == std::string::npos)
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     std::this_thread::sleep_for(std::chrono::milliseconds(250));
     process.signal(SIGKILL);
@@ -86,7 +86,8 @@ TEST_F(ResumeTest, ATerminatedRunSaysThatItGoesOn) {
   const std::vector<std::string> slow = {"stage.other.ms=200"};
   {
     Process process(command("a", slow), folder);
-    for (int i = 0; i < 15000 && read(folder / "trace").find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    for (int i = 0; i < 15000 && trace_text().find("begin other") == std::string::npos; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
     process.signal(SIGTERM);
     const ProcessResult r = process.wait();
     EXPECT_EQ(r.code, 5) << r.out;
@@ -108,10 +109,10 @@ TEST_F(ResumeTest, OfTwoAtOnceOneComputesAndTheOtherWaits) {
   // Two runs, two directories, one result.
   std::vector<std::string> summaries;
   for (const auto& entry : fs::directory_iterator(folder / "a/runs/p"))
-    if (!entry.is_symlink()) summaries.push_back(without_times(read(entry.path() / "summary.json")));
+    if (!entry.is_symlink()) summaries.push_back(without_times(read_file(entry.path() / "summary.json")));
   ASSERT_EQ(summaries.size(), 2u);
   EXPECT_EQ(summaries[0], summaries[1]);
 }
 
 }  // namespace
-}  // namespace cdc::testing
+}  // namespace cdc::test

@@ -4,7 +4,7 @@
 #include "exec/identity.hpp"
 #include "support/fake_pipeline.hpp"
 
-namespace cdc::testing {
+namespace cdc::test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -74,11 +74,11 @@ TEST_F(RunnerTest, ASecondRunTakesEverythingFromTheCache) {
   EXPECT_TRUE(second.summary.at("stages").at("kmeans").at("cached").as_boolean());
   EXPECT_FALSE(first.summary.at("stages").at("kmeans").at("cached").as_boolean());
   EXPECT_EQ(second.summary.at("stages").at("kmeans").at("state"), first.summary.at("stages").at("kmeans").at("state"));
-  EXPECT_EQ(read(second.directory / "metrics.jsonl"), read(first.directory / "metrics.jsonl"));
-  EXPECT_NE(read(second.directory / "metrics.jsonl").find("{\"stage\":\"other\",\"step\":4,"), std::string::npos);
-  EXPECT_EQ(Value::from_json(read(second.directory / "summary.json")).to_json(), second.summary.to_json());
+  EXPECT_EQ(read_file(second.directory / "metrics.jsonl"), read_file(first.directory / "metrics.jsonl"));
+  EXPECT_NE(read_file(second.directory / "metrics.jsonl").find("{\"stage\":\"other\",\"step\":4,"), std::string::npos);
+  EXPECT_EQ(Value::from_json(read_file(second.directory / "summary.json")).to_json(), second.summary.to_json());
   EXPECT_TRUE(fs::exists(second.directory / "pipeline.toml"));
-  EXPECT_NE(read(second.directory / "log.txt").find("[kmeans] cached (fake.cluster)"), std::string::npos);
+  EXPECT_NE(read_file(second.directory / "log.txt").find("[kmeans] cached (fake.cluster)"), std::string::npos);
 }
 
 TEST_F(RunnerTest, AChangedParameterRunsOnlyWhatDependsOnIt) {
@@ -135,12 +135,12 @@ TEST_F(RunnerTest, ReasonsTellOfVersionsGraphsFilesAndTheMachine) {
 }
 
 TEST_F(RunnerTest, ADataFileCountsByWhatItHolds) {
-  write(folder / "data.bin", "one");
+  write_file(folder / "data.bin", "one");
   const Names with_file = {"stage.images.path=" + (folder / "data.bin").string()};
   run(with_file);
   run(with_file);
   EXPECT_EQ(listener.began, Names{});
-  write(folder / "data.bin", "two");
+  write_file(folder / "data.bin", "two");
   EXPECT_EQ(status(with_file)["features"], "input 'images': data file " + (folder / "data.bin").string() + " changed");
   run(with_file);
   EXPECT_EQ(sorted(listener.began), (Names{"features", "images", "kmeans", "other", "scores"}));
@@ -161,12 +161,12 @@ TEST_F(RunnerTest, AMissingDataFileIsAMistakeOfTheFileWithItsPlace) {
 TEST_F(RunnerTest, ADamagedResultIsFoundSaidAndComputedAgain) {
   const RunResult first = run();
   const fs::path file = cached_files("features.h5").at(0);
-  std::string bytes = read(file);
+  std::string bytes = read_file(file);
   const float numbers[] = {2, 4, 6, 8};
   const std::size_t at = bytes.find(std::string(reinterpret_cast<const char*>(numbers), sizeof numbers));
   ASSERT_NE(at, std::string::npos);
   bytes[at] = static_cast<char>(bytes[at] ^ 4);
-  write(file, bytes);
+  write_file(file, bytes);
   EXPECT_EQ(status()["features"], "its result in the cache is damaged");
   RunResult again = run();
   EXPECT_EQ(sorted(listener.began), (Names{"features", "images"}));  // what was made of it is whole
@@ -182,7 +182,7 @@ TEST_F(RunnerTest, ADamagedResultIsFoundSaidAndComputedAgain) {
   fs::remove(cached_files("scores.h5").at(0));
   run();
   EXPECT_EQ(sorted(listener.began), (Names{"images", "scores"}));
-  write(cached_files("scores.h5").at(0).parent_path() / "entry.json", "{");
+  write_file(cached_files("scores.h5").at(0).parent_path() / "entry.json", "{");
   run();
   EXPECT_EQ(sorted(listener.began), (Names{"images", "scores"}));
 }
@@ -206,7 +206,7 @@ TEST_F(RunnerTest, AFailureNamesStageAndPluginAndKeepsWhatIsDone) {
   EXPECT_EQ(error_of_run({"stage.kmeans.fail=other"}), who + "the plugin threw something that is no std::exception");
   EXPECT_EQ(error_of_run({"stage.kmeans.fail=memory"}), who + "there is not enough memory");
   EXPECT_EQ(error_of_run({"stage.kmeans.fail=\"no output\""}), who + "it ended without giving its output 'assignment'; the plugin is faulty");
-  EXPECT_NE(read(latest() / "log.txt").find("error " + who), std::string::npos);
+  EXPECT_NE(read_file(latest() / "log.txt").find("error " + who), std::string::npos);
   EXPECT_FALSE(fs::exists(latest() / "summary.json"));
   EXPECT_EQ(status()["features"], "cached");
   EXPECT_EQ(error_of_run(), "");
@@ -225,7 +225,8 @@ TEST_F(RunnerTest, ASignalStopsAndTheSameRunGoesOn) {
   o.stop = &stop;
   const Plan p = plan({"stage.other.ms=30"});
   std::thread signal([&] {
-    for (int i = 0; i < 30000 && read(folder / "trace").find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int i = 0; i < 30000 && trace_text().find("begin other") == std::string::npos; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::this_thread::sleep_for(std::chrono::milliseconds(70));
     stop = true;
   });
@@ -242,7 +243,7 @@ TEST_F(RunnerTest, ASignalStopsAndTheSameRunGoesOn) {
   const RunResult result = run_pipeline(p, registry(), o);
   EXPECT_EQ(fs::canonical(result.directory), directory);
   EXPECT_TRUE(listener.heard("continuing the run in "));
-  EXPECT_TRUE(listener.heard("other: goes on from step ")) << read(folder / "trace");
+  EXPECT_TRUE(listener.heard("other: goes on from step ")) << trace_text();
   EXPECT_TRUE(fs::is_empty(folder / "cache/checkpoints"));
 }
 
@@ -274,7 +275,7 @@ TEST_F(RunnerTest, TheRecordHoldsWhatARunWas) {
   o.command_line = "cdc-run p.toml";
   o.versions["torch"] = "1.13.1";
   const RunResult result = run_pipeline(plan(), registry(), o);
-  const Value record = Value::from_json(read(result.directory / "run.json"));
+  const Value record = Value::from_json(read_file(result.directory / "run.json"));
   EXPECT_EQ(record.at("command_line").as_string(), "cdc-run p.toml");
   EXPECT_EQ(record.at("versions").at("torch").as_string(), "1.13.1");
   EXPECT_EQ(record.at("threads").as_integer(), 2);
@@ -284,7 +285,7 @@ TEST_F(RunnerTest, TheRecordHoldsWhatARunWas) {
 }
 
 TEST_F(RunnerTest, ACacheThatCannotBeWrittenIsNamed) {
-  write(folder / "cache", "a file");
+  write_file(folder / "cache", "a file");
   EXPECT_NE(error_of_run().find("cannot make the folder " + (folder / "cache/tmp").string()), std::string::npos);
 }
 
@@ -295,4 +296,4 @@ TEST_F(RunnerTest, SeedsDifferByStageAndPipeline) {
 }
 
 }  // namespace
-}  // namespace cdc::testing
+}  // namespace cdc::test

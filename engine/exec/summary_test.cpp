@@ -4,7 +4,7 @@
 
 #include "support/fake_pipeline.hpp"
 
-namespace cdc::testing {
+namespace cdc::test {
 namespace {
 
 bool is_of(const Value& value, const std::string& type) {
@@ -52,10 +52,7 @@ void check(const Value& value, const Value& schema, const std::string& place, st
 }
 
 std::vector<std::string> check_summary(const Value& summary) {
-  const char* source = std::getenv("CDC_SOURCE_DIR");
-  if (source == nullptr) throw Error("CDC_SOURCE_DIR is not set: run the tests by ctest");
-  std::ifstream in(fs::path(source) / "engine/exec/summary.schema.json");
-  const Value schema = Value::from_json(std::string{std::istreambuf_iterator<char>(in), {}});
+  const Value schema = Value::from_json(read_file(source_folder() / "engine/exec/summary.schema.json"));
   std::vector<std::string> wrong;
   check(summary, schema, "summary", wrong);
   return wrong;
@@ -66,7 +63,7 @@ class SummaryTest : public FakePipeline {};
 TEST_F(SummaryTest, AWrittenSummaryIsAsItsSchemaSays) {
   const RunResult first = run();
   EXPECT_EQ(check_summary(first.summary), std::vector<std::string>{});
-  EXPECT_EQ(check_summary(Value::from_json(read(first.directory / "summary.json"))), std::vector<std::string>{});
+  EXPECT_EQ(check_summary(Value::from_json(read_file(first.directory / "summary.json"))), std::vector<std::string>{});
   EXPECT_EQ(check_summary(run().summary), std::vector<std::string>{});  // all cached
   EXPECT_EQ(first.summary.at("scores").as_table().size(), 2u);
   EXPECT_EQ(first.summary.at("scores").at("kmeans").at("protocol").at("split").as_string(), "train");
@@ -103,4 +100,4 @@ TEST(Summary, AStageCannotReplaceTheEnginesEntries) {
 }
 
 }  // namespace
-}  // namespace cdc::testing
+}  // namespace cdc::test

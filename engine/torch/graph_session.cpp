@@ -12,13 +12,13 @@
 #include <map>
 #include <numeric>
 #include <optional>
-#include <set>
 
 #include "cdc/random.hpp"
 #include "data/batch_pipeline.hpp"
 #include "graph/planner.hpp"
 #include "torch/autocast.hpp"
 #include "torch/built_node.hpp"
+#include "torch/reports.hpp"
 
 namespace cdc {
 namespace {
@@ -47,10 +47,10 @@ class Session final : public GraphSession {
   const at::Tensor& output(const std::string& node, const std::string& port) const override { return slots_[slot_of(node, port)].value; }
   void after_step() override;
   std::string first_not_finite() const override;
-  std::vector<std::pair<std::string, double>> reports() override;
-  void clear_reports() override;
-  Value report_state() override;
-  void restore_reports(const Value& state) override;
+  std::vector<std::pair<std::string, double>> reports() override { return reports_.means(); }
+  void clear_reports() override { reports_.clear(); }
+  Value report_state() override { return reports_.state(); }
+  void restore_reports(const Value& state) override { reports_.restore(state); }
   at::Tensor features(const std::string& node, const std::string& port, std::int64_t batch_size,
                       const std::function<void(std::int64_t, std::int64_t)>& progress) override {
     return features_of_slot(slot_of(node, port), batch_size, progress);
@@ -59,12 +59,6 @@ class Session final : public GraphSession {
  private:
   class NodeStep;
   class NodeWholeSet;
-  struct Report {
-    std::string name;
-    double sum = 0;
-    std::int64_t count = 0;
-    std::vector<at::Tensor> pending;  ///< on a GPU: read when asked for, so that a step does not wait for the device
-  };
 
   std::size_t slot_of(const std::string& node, const std::string& port) const;
   std::size_t node_of_slot(std::size_t slot) const;
@@ -74,8 +68,6 @@ class Session final : public GraphSession {
   at::Tensor features_of_slot(std::size_t slot, std::int64_t batch_size, const std::function<void(std::int64_t, std::int64_t)>& progress);
   template <class F>
   void at_moment(std::int64_t epoch, const char* moment, F&& f);
-  void report(const BuiltNode& n, const char* name, const at::Tensor& value);
-  void read_pending();
   std::string doing() const;
 
   std::shared_ptr<const PlannedGraph> graph_;
@@ -88,7 +80,7 @@ class Session final : public GraphSession {
   at::Tensor indices_;
   std::int64_t batch_number_ = 0;
   Position position_;
-  std::vector<Report> reports_;
+  Reports reports_;
 };
 
 /// The present batch as one node sees it.
@@ -107,7 +99,7 @@ class Session::NodeStep final : public Step {
     return at::make_generator<at::CPUGeneratorImpl>(Random(node_.seed, step).next64());
   }
   void report(const char* name, const at::Tensor& value) override {
-    if (training()) session_.report(node_, name, value);
+    if (training()) session_.reports_.add(node_.plan->name + "." + name, value);
   }
 
  protected:
@@ -185,7 +177,8 @@ Session::Session(std::shared_ptr<const PlannedGraph> graph, const Registry& regi
     n.component = registry.create(*plan.info, plan.parameters);
     n.node = dynamic_cast<Node*>(n.component.get());
     n.augment = dynamic_cast<Augment*>(n.component.get());
-    if (n.node == nullptr && n.augment == nullptr) throw Error(fmt::format("{} is neither a cdc::Node nor a cdc::Augment: rebuild its plugin", n.label()));
+    if (n.node == nullptr && n.augment == nullptr)
+      throw Error(fmt::format("{} is neither a cdc::Node nor a cdc::Augment: rebuild its plugin", n.label()));
     n.needs.assign(graph_->nodes.size(), false);
     n.needs[i] = true;
     for (const Connection& c : plan.inputs) {
@@ -276,13 +269,11 @@ std::size_t Session::load_state(const std::vector<NamedTensor>& saved, bool stri
   const at::NoGradGuard no_gradient;
   std::map<std::string, const at::Tensor*> theirs;
   for (const NamedTensor& t : saved) theirs[t.name] = &t.tensor;
-  std::set<std::string> resizable;
   for (BuiltNode& n : nodes_)
     if (n.node != nullptr)
       for (const StateInfo& s : n.plan->info->states) {
         const std::string name = n.plan->name + "." + s.name;
         if (s.trainable) continue;
-        resizable.insert(name);
         const auto found = theirs.find(name);
         if (found == theirs.end()) continue;
         at::Tensor& ours = s.tensor(*n.component);
@@ -368,7 +359,8 @@ void Session::take_batch(const RenderedBatch& batch, const std::vector<std::size
     const BuiltNode& n = nodes_[augments[a]];
     const std::shared_ptr<float> memory = batch.views[a];
     const std::int64_t views = training ? n.augment->views() : 1;
-    at::Tensor x = at::from_blob(memory.get(), {views, samples, options_.data->channels(), n.size[0], n.size[1]}, [memory](void*) {}, at::kFloat);
+    at::Tensor x = at::from_blob(
+        memory.get(), {views, samples, options_.data->channels(), n.size[0], n.size[1]}, [memory](void*) {}, at::kFloat);
     if (!device.is_cpu()) x = x.to(device);
     slots_[n.outputs[0].second] = {std::move(x), {}};
   }
@@ -482,51 +474,6 @@ std::string Session::first_not_finite() const {
       if (t.defined() && t.is_floating_point() && !t.isfinite().all().item<bool>()) return fmt::format("{}, output '{}'", n.label(), port);
     }
   return {};
-}
-
-void Session::report(const BuiltNode& n, const char* name, const at::Tensor& value) {
-  const std::string full = n.plan->name + "." + name;
-  auto it = std::find_if(reports_.begin(), reports_.end(), [&](const Report& r) { return r.name == full; });
-  if (it == reports_.end()) it = reports_.insert(reports_.end(), Report{full, 0, 0, {}});
-  if (value.is_cpu()) {
-    it->sum += value.item<double>();
-    ++it->count;
-  } else {
-    it->pending.push_back(value.detach());
-  }
-}
-
-void Session::read_pending() {
-  for (Report& r : reports_) {
-    for (const at::Tensor& t : r.pending) r.sum += t.item<double>();
-    r.count += static_cast<std::int64_t>(r.pending.size());
-    r.pending.clear();
-  }
-}
-
-std::vector<std::pair<std::string, double>> Session::reports() {
-  read_pending();
-  std::vector<std::pair<std::string, double>> means;
-  for (const Report& r : reports_) means.emplace_back(r.name, r.count > 0 ? r.sum / static_cast<double>(r.count) : 0.0);
-  return means;
-}
-
-void Session::clear_reports() { reports_.clear(); }
-
-Value Session::report_state() {
-  read_pending();
-  Value all = Value::table();
-  for (const Report& r : reports_) {
-    Value& one = all[r.name];
-    one.push_back(r.sum);
-    one.push_back(r.count);
-  }
-  return all;
-}
-
-void Session::restore_reports(const Value& state) {
-  reports_.clear();
-  for (const auto& [name, one] : state.as_table()) reports_.push_back({name, one.as_array().at(0).as_real(), one.as_array().at(1).as_integer(), {}});
 }
 
 }  // namespace

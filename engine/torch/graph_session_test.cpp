@@ -15,6 +15,7 @@
 #include "cdc/error.hpp"
 #include "cdc/stage.hpp"
 #include "graph/planner.hpp"
+#include "support/files.hpp"
 
 namespace cdc {
 namespace {
@@ -43,7 +44,7 @@ class Pixels final : public Dataset {
 const Registry& registry() {
   static const Registry* all = [] {
     auto* r = new Registry;  // libraries stay to the end of the process
-    const std::filesystem::path lib = std::filesystem::path(std::getenv("CDC_BINARY_DIR")) / "lib" / "cdc";
+    const std::filesystem::path lib = test::binary_folder() / "lib/cdc";
     r->load_folder(lib / "plugins");
     r->load_library(lib / "test_plugins" / "moment_nodes.so");
     return r;
@@ -67,7 +68,8 @@ epochs = 3
 batch_size = 8
 precision = "float32"
 optimizer = { plugin = "optimizer.adam", lr = 0.01 }
-)" + train + R"(
+)" + train +
+         R"(
 [stage.train.graph.views]
 plugin = "test.views"
 [stage.train.graph.map]
@@ -84,10 +86,12 @@ in.features = "momentum"
 plugin = "test.centre"
 in.features = "map"
 in.keys = "queue"
-)" + nodes + R"(
+)" + nodes +
+         R"(
 [stage.train.graph.loss]
 plugin = "test.sum"
-in.terms = ["centre")" + loss + "]\n";
+in.terms = ["centre")" +
+         loss + "]\n";
 }
 
 /// Runs stage.train of a plan outside of a pipeline.
@@ -267,8 +271,9 @@ TEST_F(GraphSessionTest, GradientsPassWhereANodeWithoutThemAskedForFullPrecision
 
 TEST_F(GraphSessionTest, WeightsDependOnSeedAndNameAlone) {
   const at::Tensor weight = find(session(pipeline())->state(), "map.weight").clone();
-  const std::string more = "[stage.train.graph.other]\nplugin = \"test.linear\"\nin.images = \"views\"\n[stage.train.graph.other_centre]\n"
-                           "plugin = \"test.centre\"\nin.features = \"other\"\n";
+  const std::string more =
+      "[stage.train.graph.other]\nplugin = \"test.linear\"\nin.images = \"views\"\n[stage.train.graph.other_centre]\n"
+      "plugin = \"test.centre\"\nin.features = \"other\"\n";
   EXPECT_TRUE(at::equal(weight, find(session(pipeline("", more, ", \"other_centre\""))->state(), "map.weight")));
   EXPECT_FALSE(at::equal(weight, find(session(pipeline(), 6)->state(), "map.weight")));
 }
@@ -326,7 +331,7 @@ TEST_F(GraphSessionTest, StartsFromAnothersWeights) {
 
 TEST_F(GraphSessionTest, WeightsThatDoNotFitAreSaid) {
   const auto s = session(pipeline());
-  const auto message = [&](std::vector<NamedTensor> saved, bool strict) -> std::string {
+  const auto message = [&](const std::vector<NamedTensor>& saved, bool strict) -> std::string {
     try {
       s->load_state(saved, strict);
     } catch (const Error& e) {
@@ -334,18 +339,21 @@ TEST_F(GraphSessionTest, WeightsThatDoNotFitAreSaid) {
     }
     return "no error";
   };
-  EXPECT_EQ(message({{"map.weight", at::zeros({12, 5}), true, true}}, false), "the weights do not fit this graph: map.weight is [12, 4] here, [12, 5] there");
+  EXPECT_EQ(message({{"map.weight", at::zeros({12, 5}), true, true}}, false),
+            "the weights do not fit this graph: map.weight is [12, 4] here, [12, 5] there");
   EXPECT_EQ(message({{"map.weight", at::zeros({12, 4}), true, true}, {"map.bias", at::zeros({4}), true, true}}, true),
             "the weights are not this graph's: missing momentum.weight, queue.keys, centre.centre, centre.epochs; unexpected map.bias");
-  EXPECT_EQ(message({{"layer", at::zeros({12, 4}), true, true}}, false),
-            "none of the weights has a name that this graph knows; they are called layer; here: map.weight, momentum.weight, queue.keys, centre.centre, "
-            "centre.epochs");
+  EXPECT_EQ(
+      message({{"layer", at::zeros({12, 4}), true, true}}, false),
+      "none of the weights has a name that this graph knows; they are called layer; here: map.weight, momentum.weight, queue.keys, centre.centre, "
+      "centre.epochs");
 }
 
 TEST_F(GraphSessionTest, ExceptionsOfAPluginNameNodePluginAndBatch) {
   const auto thrown = [&](const std::string& what, const std::string& when) {
-    return message(pipeline("", "[stage.train.graph.bad]\nplugin = \"test.throws\"\nin.features = \"map\"\nwhat = \"" + what + "\"\nwhen = \"" + when + "\"\n",
-                            ", \"bad\""));
+    return message(
+        pipeline("", "[stage.train.graph.bad]\nplugin = \"test.throws\"\nin.features = \"map\"\nwhat = \"" + what + "\"\nwhen = \"" + when + "\"\n",
+                 ", \"bad\""));
   };
   const auto expect = [](const std::string& text, const std::string& part) { EXPECT_NE(text.find(part), std::string::npos) << text; };
   expect(thrown("standard", "forward"), "test.toml:");

@@ -1,6 +1,5 @@
-#include <cstdlib>
-
 #include "dataset_test.hpp"
+#include "support/files.hpp"
 
 namespace {
 
@@ -123,8 +122,7 @@ TEST_F(Cifar, Cifar100TakesCoarseOrFineLabels) {
 }
 
 TEST_F(Cifar, ReadsTheRealFiles) {
-  const char* source = std::getenv("CDC_SOURCE_DIR");
-  const std::filesystem::path root = std::filesystem::path(source ? source : ".") / "../shared/data/cifar-10-batches-bin";
+  const std::filesystem::path root = cdc::test::source_folder() / "../shared/data/cifar-10-batches-bin";
   if (!std::filesystem::exists(root)) GTEST_SKIP() << root << " is not there";
   const auto data = open_dataset("dataset.cifar10", {{"root", root.string()}, {"split", "train+test"}, {"allow_partial", true}});
   ASSERT_EQ(data->size(), 12000);

@@ -200,7 +200,7 @@ class IdxStage final : public cdc::Stage {
     for (const std::string& s : stems) {
       for (const char* dot : {"-", "."}) {
         for (const char* gz : {"", ".gz"}) {
-          const fs::path path = fs::path(root) / (s + dot + ending + gz);
+          fs::path path = fs::path(root) / (s + dot + ending + gz);
           std::error_code ignored;
           if (fs::is_regular_file(path, ignored)) return path;
         }

@@ -3,10 +3,10 @@
 #include <jpeglib.h>
 #include <png.h>
 
-#include <cstdlib>
 #include <functional>
 
 #include "dataset_test.hpp"
+#include "support/files.hpp"
 
 namespace {
 
@@ -330,8 +330,7 @@ TEST_F(ImageFolder, SkipStopsWhenAsked) {
 }
 
 TEST_F(ImageFolder, ReadsTheRealSample) {
-  const char* source = std::getenv("CDC_SOURCE_DIR");
-  const std::filesystem::path root = std::filesystem::path(source ? source : ".") / "../shared/data/imagenet-sample";
+  const std::filesystem::path root = cdc::test::source_folder() / "../shared/data/imagenet-sample";
   if (!std::filesystem::exists(root)) GTEST_SKIP() << root << " is not there";
   const auto data = open_dataset("dataset.image_folder", {{"root", root.string()}, {"on_damaged", "skip"}}, harness);
   EXPECT_TRUE(harness.warnings.empty());

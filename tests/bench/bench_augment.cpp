@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "../support/stage_harness.hpp"
 #include "cdc/augment.hpp"
 #include "cdc/random.hpp"
+#include "support/stage_harness.hpp"
 
 namespace {
 

@@ -1,6 +1,10 @@
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
 #include "e2e/small_pipeline.hpp"
 
-namespace cdc::testing {
+namespace cdc::test {
 namespace {
 
 using KillTest = SmallPipeline;
@@ -17,7 +21,7 @@ TEST_F(KillTest, TheSameCommandAfterEachKillEndsWithTheSameSummary) {
   ASSERT_EQ(r.code, 0) << r.err;
   const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
   const std::string expected = without_times(summary());
-  const std::string metrics = read(folder_ / "runs" / "small" / "latest" / "metrics.jsonl");
+  const std::string metrics = read_file(folder_ / "runs" / "small" / "latest" / "metrics.jsonl");
 
   Random random(static_cast<std::uint64_t>(::getpid()));
   int killed = 0;
@@ -59,4 +63,4 @@ TEST_F(KillTest, TheSameCommandAfterEachKillEndsWithTheSameSummary) {
 }
 
 }  // namespace
-}  // namespace cdc::testing
+}  // namespace cdc::test

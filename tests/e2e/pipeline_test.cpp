@@ -1,6 +1,8 @@
+#include <fstream>
+
 #include "e2e/small_pipeline.hpp"
 
-namespace cdc::testing {
+namespace cdc::test {
 namespace {
 
 using PipelineTest = SmallPipeline;
@@ -88,8 +90,8 @@ TEST_F(PipelineTest, MissingDataNameTheLineAndTheRemedy) {
 
 TEST_F(PipelineTest, ALossThatIsNotFiniteStopsWithTheNodesName) {
   // Normalised layers forgive a wild learning rate; weight decay that doubles the weights' size each step does not end well.
-  const ProcessResult r = cdc_run({"stage.cdc.optimizer={ plugin = \"optimizer.sgd\", lr = 1000, weight_decay = 1 }", "stage.cdc.schedule.warmup_steps=0",
-                                   "stage.cdc.epochs=20"});
+  const ProcessResult r = cdc_run({"stage.cdc.optimizer={ plugin = \"optimizer.sgd\", lr = 1000, weight_decay = 1 }",
+                                   "stage.cdc.schedule.warmup_steps=0", "stage.cdc.epochs=20"});
   EXPECT_EQ(r.code, 4) << r.out << r.err;
   EXPECT_NE(r.err.find("finite"), std::string::npos) << r.err;
   EXPECT_NE(r.err.find("node '"), std::string::npos) << r.err;
@@ -116,25 +118,26 @@ TEST_F(PipelineTest, StoppedBySignalItGoesOnLater) {
 
 TEST_F(PipelineTest, EveryPipelinePassesItsCheckWithoutData) {
   int files = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(source("pipelines"))) {
+  for (const auto& entry : fs::recursive_directory_iterator(source_folder() / "pipelines")) {
     if (entry.path().extension() != ".toml") continue;
     ++files;
-    const ProcessResult r = run_process({binary("cdc-run").string(), entry.path().string(), "--check"}, folder_, {{"CDC_FASHION_MNIST", "/nowhere"}}, folder_);
+    const ProcessResult r = run_process({(binary_folder() / "bin/cdc-run").string(), entry.path().string(), "--check"}, folder_,
+                                        {{"CDC_FASHION_MNIST", "/nowhere"}}, folder_);
     EXPECT_EQ(r.code, 0) << entry.path() << r.err;
   }
   EXPECT_GE(files, 3);
 }
 
 TEST_F(PipelineTest, ImageNetRecipeRunsOnAFewPhotographs) {
-  const fs::path sample = source("../shared/data/imagenet-sample");
+  const fs::path sample = source_folder() / "../shared/data/imagenet-sample";
   if (!fs::exists(sample)) GTEST_SKIP() << "no sample of ImageNet at " << sample;
-  file_ = source("pipelines/cdc_imagenet.toml");
-  const ProcessResult r = cdc_run({"stage.images.root=" + sample.string(), "stage.cdc.epochs=1", "stage.cdc.batch_size=16", "stage.cdc.graph.views.size=48",
-                                   "stage.cdc.graph.head.clusters=10", "stage.kmeans.clusters=10"});
+  file_ = source_folder() / "pipelines/cdc_imagenet.toml";
+  const ProcessResult r = cdc_run({"stage.images.root=" + sample.string(), "stage.cdc.epochs=1", "stage.cdc.batch_size=16",
+                                   "stage.cdc.graph.views.size=48", "stage.cdc.graph.head.clusters=10", "stage.kmeans.clusters=10"});
   ASSERT_EQ(r.code, 0) << r.out << r.err;
-  const Value s = Value::from_json(read(folder_ / "runs" / "cdc_imagenet" / "latest" / "summary.json"));
+  const Value s = Value::from_json(read_file(folder_ / "runs" / "cdc_imagenet" / "latest" / "summary.json"));
   EXPECT_TRUE(s.at("scores").at("cdc").at("nmi").is_real());
 }
 
 }  // namespace
-}  // namespace cdc::testing
+}  // namespace cdc::test

@@ -5,28 +5,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "cdc/random.hpp"
 #include "cdc/value.hpp"
+#include "support/files.hpp"
 #include "support/process.hpp"
 
-namespace cdc::testing {
+namespace cdc::test {
 
 namespace fs = std::filesystem;
-
-inline fs::path binary(const std::string& name) { return fs::path(std::getenv("CDC_BINARY_DIR")) / "bin" / name; }
-inline fs::path source(const std::string& name) { return fs::path(std::getenv("CDC_SOURCE_DIR")) / name; }
-
-inline std::string read(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-inline void write(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 
 /// 512 + 64 grey images of 28 x 28 in four classes (stripes across, stripes down, a disc, a frame) with noise, in the layout of the MNIST family.
 inline void write_small_set(const fs::path& folder) {
@@ -52,8 +42,8 @@ inline void write_small_set(const fs::path& folder) {
           images += static_cast<char>(static_cast<int>((on ? 180 : 20) + random.uniform(0, 40)));
         }
     }
-    write(folder / (std::string(name) + "-images-idx3-ubyte"), images);
-    write(folder / (std::string(name) + "-labels-idx1-ubyte"), labels);
+    write_file(folder / (std::string(name) + "-images-idx3-ubyte"), images);
+    write_file(folder / (std::string(name) + "-labels-idx1-ubyte"), labels);
   }
 }
 
@@ -136,18 +126,21 @@ class SmallPipeline : public ::testing::Test {
     fs::create_directories(folder_);
     write_small_set(folder_ / "data");
     file_ = folder_ / "small.toml";
-    write(file_, small_pipeline(folder_ / "data"));
+    write_file(file_, small_pipeline(folder_ / "data"));
   }
   void TearDown() override {
     if (!HasFailure()) fs::remove_all(folder_);
   }
 
   std::vector<std::string> command(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {binary("cdc-run").string(), file_.string(), "--cache", (folder_ / cache_).string(), "--threads", "1"});
+    arguments.insert(arguments.begin(),
+                     {(binary_folder() / "bin/cdc-run").string(), file_.string(), "--cache", (folder_ / cache_).string(), "--threads", "1"});
     return arguments;
   }
-  ProcessResult cdc_run(std::vector<std::string> arguments = {}) const { return run_process(command(std::move(arguments)), folder_, environment_, folder_); }
-  Value summary() const { return Value::from_json(read(folder_ / "runs" / "small" / "latest" / "summary.json")); }
+  ProcessResult cdc_run(std::vector<std::string> arguments = {}) const {
+    return run_process(command(std::move(arguments)), folder_, environment_, folder_);
+  }
+  Value summary() const { return Value::from_json(read_file(folder_ / "runs" / "small" / "latest" / "summary.json")); }
 
   /// summary.json without what is a time.
   static std::string without_times(Value v) {
@@ -174,4 +167,4 @@ class SmallPipeline : public ::testing::Test {
   }
 };
 
-}  // namespace cdc::testing
+}  // namespace cdc::test

@@ -50,7 +50,7 @@ TEST(Golden, EveryWrongPipelineSaysWhatIsWrong) {
     }
     fs::path expected = file;
     expected.replace_extension(".txt");
-    if (std::getenv("CDC_GOLDEN_WRITE") != nullptr) std::ofstream(expected, std::ios::binary) << said;
+    if (std::getenv("CDC_GOLDEN_WRITE") != nullptr) cdc::test::write_file(expected, said);
     EXPECT_EQ(said, read_file(expected));
   }
 }

@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using cdc::Value;
-using cdc::testing::ProcessResult;
+using cdc::test::ProcessResult;
 
 class Inspect : public testing::Test {
  protected:
@@ -25,7 +25,7 @@ class Inspect : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
   ProcessResult run(std::vector<std::string> arguments, const std::string& path = "") {
     arguments.insert(arguments.begin(), (folder_ / "bin/cdc-inspect").string());
-    return cdc::testing::run_process(arguments, folder_, {{"CDC_PLUGIN_PATH", path}});
+    return cdc::test::run_process(arguments, folder_, {{"CDC_PLUGIN_PATH", path}});
   }
   fs::path folder_;
 };
@@ -141,8 +141,8 @@ TEST_F(Inspect, FindsPlugins) {
   fs::copy_file(cdc::test::binary_folder() / "lib/libcdc_core.so", folder_ / "lib/libcdc_core.so");
   fs::create_directories(folder_ / "elsewhere/bin");
   fs::rename(folder_ / "bin/cdc-inspect", folder_ / "elsewhere/bin/cdc-inspect");
-  result = cdc::testing::run_process({(folder_ / "elsewhere/bin/cdc-inspect").string()}, folder_,
-                                     {{"CDC_PLUGIN_PATH", ""}, {"LD_LIBRARY_PATH", (folder_ / "lib").string()}});
+  result = cdc::test::run_process({(folder_ / "elsewhere/bin/cdc-inspect").string()}, folder_,
+                                  {{"CDC_PLUGIN_PATH", ""}, {"LD_LIBRARY_PATH", (folder_ / "lib").string()}});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.out.find("  head.test "), std::string::npos) << result.out;
   EXPECT_EQ(result.out.find("  bad.wrong "), std::string::npos) << result.out;

@@ -266,7 +266,7 @@ graph.views = { plugin = "augment.views" }
 
 TEST(Plan, ReadsFiles) {
   const auto file = std::filesystem::path(testing::TempDir()) / "cdc_plan_test.toml";
-  std::ofstream(file) << good_pipeline();
+  cdc::test::write_file(file, good_pipeline());
   EXPECT_EQ(cdc::plan_pipeline(file, {}, registry()).file, file.string());
   std::filesystem::remove(file);
   for (const auto& bad : {file, std::filesystem::path(testing::TempDir())}) {

@@ -1,24 +1,12 @@
 #pragma once
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
-#include <string>
 
 #include "plugin/registry.hpp"
+#include "support/files.hpp"
 
 namespace cdc::test {
 
-/// A folder that ctest names.
-inline std::filesystem::path folder(const char* variable) {
-  const char* value = std::getenv(variable);
-  if (value == nullptr) throw std::runtime_error(std::string(variable) + " is not set: run the tests with ctest, or set it by hand");
-  return value;
-}
-inline std::filesystem::path source_folder() { return folder("CDC_SOURCE_DIR"); }
-inline std::filesystem::path binary_folder() { return folder("CDC_BINARY_DIR"); }
 inline std::filesystem::path test_plugins() { return binary_folder() / "tests/planning_plugins/planning_test_plugins.so"; }
 
 /// The plugins of tests/plugins/test_plugins.cpp.
@@ -29,12 +17,6 @@ inline const Registry& registry() {
     return r;
   }();
   return *made;
-}
-
-inline std::string read_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw std::runtime_error(file.string() + " cannot be read");
-  return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
 /// A pipeline with everything in it and nothing wrong.

@@ -45,7 +45,7 @@ class RegistryTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
   fs::path write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(folder_ / name, std::ios::binary) << bytes;
+    cdc::test::write_file(folder_ / name, bytes);
     return folder_ / name;
   }
   /// The fine library with a change in its ABI tags.

@@ -6,37 +6,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
 #include "cdc/optimizer.hpp"
 #include "support/node_harness.hpp"
+#include "support/oracle.hpp"
 
 namespace {
 
 using cdc::Value;
 using cdc::test::NodeHarness;
 
-/// What the script printed; null where Python or its packages are missing.
 const Value& oracle() {
-  static const Value result = [] {
-    const char* source = std::getenv("CDC_SOURCE_DIR");
-    const char* given = std::getenv("CDC_ORACLE_PYTHON");
-    if (!source) throw cdc::Error("CDC_SOURCE_DIR is not set: run the tests by ctest, or set it");
-    const std::string python = given ? given : std::string(source) + "/build/oracle-venv/bin/python";
-    if (!std::filesystem::exists(python)) return Value();
-    std::FILE* pipe = ::popen(("'" + python + "' '" + source + "/tests/oracle/nn.py'").c_str(), "r");
-    std::string text;
-    char buffer[65536];
-    for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) text.append(buffer, n);
-    if (::pclose(pipe) != 0) throw cdc::Error("tests/oracle/nn.py failed");
-    return Value::from_json(text);
-  }();
+  static const Value result = cdc::test::run_oracle("nn");
   return result;
 }
-#define NEEDS_ORACLE() \
-  if (oracle().is_null()) GTEST_SKIP() << "no Python with PyTorch: make build/oracle-venv (tools/test does), or set CDC_ORACLE_PYTHON"
 
 at::Tensor numbers(at::IntArrayRef shape, double phase) {
   std::int64_t n = 1;
@@ -52,7 +35,7 @@ at::Tensor floats(const Value& list, at::IntArrayRef shape) { return doubles(lis
 double worst(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 TEST(NnOracle, CdcLossAndItsGradientsAndCodes) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("cdc").as_array()) {
     const Value& parameters = c.at("case");
     const std::string text = parameters.to_json(), normalise = parameters.at("normalise").as_string();
@@ -77,7 +60,7 @@ TEST(NnOracle, CdcLossAndItsGradientsAndCodes) {
 }
 
 TEST(NnOracle, NtXentAndItsGradient) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("ntxent").as_array()) {
     NodeHarness loss("loss.ntxent", R"({"tau": )" + c.at("tau").to_json() + "}");
     const at::Tensor z = numbers({2, 48, 12}, 3).to(at::kFloat).requires_grad_();
@@ -90,7 +73,7 @@ TEST(NnOracle, NtXentAndItsGradient) {
 }
 
 TEST(NnOracle, ResNetsWithTheSameWeightsGiveTheSameFeatures) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("resnet").as_array()) {
     const std::int64_t channels = c.at("channels").as_integer(), side = c.at("side").as_integer();
     const std::string id = c.at("plugin").as_string();
@@ -128,7 +111,7 @@ TEST(NnOracle, ResNetsWithTheSameWeightsGiveTheSameFeatures) {
 }
 
 TEST(NnOracle, OptimizersAfterTwentySteps) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("optimizer").as_array()) {
     const cdc::ComponentInfo* info = NodeHarness::plugins().find(c.at("plugin").as_string());
     ASSERT_NE(info, nullptr);

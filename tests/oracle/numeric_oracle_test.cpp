@@ -2,41 +2,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "cdc/assignment.hpp"
 #include "cdc/clustering_metrics.hpp"
-#include "cdc/error.hpp"
 #include "cdc/kmeans.hpp"
 #include "cdc/value.hpp"
+#include "support/oracle.hpp"
 
 namespace {
 
 using cdc::Value;
 
-/// What the script printed; null where Python or its packages are missing.
 const Value& oracle() {
-  static const Value result = [] {
-    const char* source = std::getenv("CDC_SOURCE_DIR");
-    const char* given = std::getenv("CDC_ORACLE_PYTHON");
-    if (!source) throw cdc::Error("CDC_SOURCE_DIR is not set: run the tests by ctest, or set it");
-    const std::string python = given ? given : std::string(source) + "/build/oracle-venv/bin/python";
-    if (!std::filesystem::exists(python)) return Value();
-    std::FILE* pipe = ::popen(("'" + python + "' '" + source + "/tests/oracle/numeric.py'").c_str(), "r");
-    std::string text;
-    char buffer[65536];
-    for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) text.append(buffer, n);
-    if (::pclose(pipe) != 0) throw cdc::Error("tests/oracle/numeric.py failed");
-    return Value::from_json(text);
-  }();
+  static const Value result = cdc::test::run_oracle("numeric");
   return result;
 }
-#define NEEDS_ORACLE() \
-  if (oracle().is_null()) GTEST_SKIP() << "no Python with scikit-learn: make build/oracle-venv (tools/test does), or set CDC_ORACLE_PYTHON"
 
 template <class T>
 std::vector<T> list(const Value& value) {
@@ -46,7 +28,7 @@ std::vector<T> list(const Value& value) {
 }
 
 TEST(NumericOracle, ScoresAreScikitLearns) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   ASSERT_GE(oracle().at("scores").as_array().size(), 15u);
   for (const Value& c : oracle().at("scores").as_array()) {
     SCOPED_TRACE(c.at("name").as_string());
@@ -73,7 +55,7 @@ TEST(NumericOracle, ScoresAreScikitLearns) {
 }
 
 TEST(NumericOracle, AssignmentsCostWhatScipysDo) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("assignments").as_array()) {
     const auto cost = list<std::int64_t>(c.at("cost"));
     const std::int64_t rows = c.at("rows").as_integer(), columns = c.at("columns").as_integer();
@@ -88,7 +70,7 @@ TEST(NumericOracle, AssignmentsCostWhatScipysDo) {
 }
 
 TEST(NumericOracle, KMeansFromTheSameCentresIsScikitLearns) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("clusterings").as_array()) {
     const auto x = list<float>(c.at("x")), start = list<float>(c.at("start"));
     const std::int64_t n = c.at("n").as_integer(), d = c.at("d").as_integer();
@@ -111,7 +93,7 @@ TEST(NumericOracle, KMeansFromTheSameCentresIsScikitLearns) {
 }
 
 TEST(NumericOracle, KMeansFromItsOwnStartsIsAsGood) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   const Value& c = oracle().at("whole");
   const auto x = list<float>(c.at("x"));
   const auto theirs = list<double>(c.at("inertias"));

@@ -3,7 +3,6 @@
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -11,6 +10,7 @@
 #include <string>
 
 #include "plugin/registry.hpp"
+#include "support/files.hpp"
 
 namespace {
 
@@ -29,10 +29,8 @@ std::map<std::string, std::set<std::filesystem::path>> mapped_libraries() {
 }
 
 TEST(OneLibTorch, WithAllPluginsLoadedEveryLibraryOfItComesFromOneFolder) {
-  const char* build = std::getenv("CDC_BINARY_DIR");
-  ASSERT_NE(build, nullptr) << "CDC_BINARY_DIR is to name the build folder";
   cdc::Registry registry;
-  registry.load_folder(std::filesystem::path(build) / "lib/cdc/plugins");
+  registry.load_folder(cdc::test::binary_folder() / "lib/cdc/plugins");
   EXPECT_FALSE(registry.all().empty());
   ASSERT_EQ(at::ones({3}).sum().item<float>(), 3.0F);
 

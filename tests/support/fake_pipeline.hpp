@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
@@ -16,9 +15,10 @@
 #include "cdc/error.hpp"
 #include "exec/runner.hpp"
 #include "graph/planner.hpp"
+#include "support/files.hpp"
 #include "support/process.hpp"
 
-namespace cdc::testing {
+namespace cdc::test {
 
 namespace fs = std::filesystem;
 
@@ -85,12 +85,7 @@ class FakePipeline : public ::testing::Test {
     fs::remove_all(folder);
   }
 
-  static fs::path build() {
-    const char* folder = std::getenv("CDC_BINARY_DIR");
-    if (folder == nullptr) throw Error("CDC_BINARY_DIR is not set: run the tests by ctest, or set it to the build folder");
-    return folder;
-  }
-  static fs::path plugin() { return build() / "tests/fake_plugins/fake_stages.so"; }
+  static fs::path plugin() { return binary_folder() / "tests/fake_plugins/fake_stages.so"; }
   static const Registry& registry() {
     static const Registry& all = *[] {
       auto* r = new Registry;
@@ -126,8 +121,10 @@ class FakePipeline : public ::testing::Test {
     for (const StageStatus& s : stage_status(plan(overrides), registry(), options(listener))) all[s.name] = s.cached ? "cached" : s.why;
     return all;
   }
+  /// What the stages did so far; "" before the first of them.
+  std::string trace_text() const { return fs::exists(folder / "trace") ? read_file(folder / "trace") : ""; }
   std::vector<std::string> trace() const {
-    std::ifstream in(folder / "trace");
+    std::istringstream in(trace_text());
     std::vector<std::string> lines;
     for (std::string line; std::getline(in, line);) lines.push_back(line);
     return lines;
@@ -136,11 +133,6 @@ class FakePipeline : public ::testing::Test {
     std::sort(names.begin(), names.end());
     return names;
   }
-  static std::string read(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  static void write(const fs::path& path, const std::string& contents) { std::ofstream(path, std::ios::binary) << contents; }
   fs::path latest() const { return folder / "runs/p/latest"; }
   /// A summary without the lines of time that its documentation names.
   static std::string without_times(const std::string& summary) {
@@ -166,4 +158,4 @@ class FakePipeline : public ::testing::Test {
   Listener listener;
 };
 
-}  // namespace cdc::testing
+}  // namespace cdc::test

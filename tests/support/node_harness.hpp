@@ -4,8 +4,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +13,7 @@
 #include "cdc/error.hpp"
 #include "cdc/node.hpp"
 #include "plugin/registry.hpp"
+#include "support/files.hpp"
 
 namespace cdc::test {
 
@@ -46,10 +45,8 @@ class NodeHarness final : public Step, public WholeSet {
   /// The plugins of this build.
   static const Registry& plugins() {
     static const Registry& all = *[] {
-      const char* build = std::getenv("CDC_BINARY_DIR");
-      if (!build) throw Error("CDC_BINARY_DIR is not set: run the tests by ctest, or set it to the build folder");
       auto* r = new Registry;  // lives to the end: its libraries do too
-      r->load_folder(std::filesystem::path(build) / "lib/cdc/plugins");
+      r->load_folder(binary_folder() / "lib/cdc/plugins");
       return r;
     }();
     return all;

@@ -8,15 +8,15 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-namespace cdc::testing {
+#include "support/files.hpp"
+
+namespace cdc::test {
 
 /// A program's end: its exit code (128 + signal when a signal ended it), and what it printed.
 struct ProcessResult {
@@ -32,6 +32,7 @@ class Process {
     static int count = 0;
     out_ = folder / ("out" + std::to_string(count) + ".txt");
     err_ = folder / ("err" + std::to_string(count++) + ".txt");
+    for (const auto& file : {out_, err_}) write_file(file, "");  // there even if it is killed at once
     std::vector<char*> argv;
     for (std::string& a : arguments) argv.push_back(a.data());
     argv.push_back(nullptr);
@@ -50,7 +51,7 @@ class Process {
   ~Process() {
     if (pid_ > 0) {
       ::kill(pid_, SIGKILL);
-      wait();
+      ::waitpid(pid_, nullptr, 0);
     }
   }
   Process(const Process&) = delete;
@@ -77,19 +78,13 @@ class Process {
       ::waitpid(pid_, &status, 0);
       take(status);
     }
-    return {code_, text(out_), text(err_)};
+    return {code_, read_file(out_), read_file(err_)};
   }
 
  private:
   void take(int status) {
     code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     pid_ = -1;
-  }
-  static std::string text(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream all;
-    all << in.rdbuf();
-    return all.str();
   }
   pid_t pid_ = -1;
   int code_ = -1;
@@ -98,8 +93,9 @@ class Process {
 
 /// Runs a program to its end.
 inline ProcessResult run_process(std::vector<std::string> arguments, const std::filesystem::path& folder,
-                                 std::vector<std::pair<std::string, std::string>> environment = {}, const std::filesystem::path& working_folder = {}) {
+                                 std::vector<std::pair<std::string, std::string>> environment = {},
+                                 const std::filesystem::path& working_folder = {}) {
   return Process(std::move(arguments), folder, std::move(environment), working_folder).wait();
 }
 
-}  // namespace cdc::testing
+}  // namespace cdc::test

@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "cdc/session.hpp"
 #include "cdc/stage.hpp"
 #include "plugin/registry.hpp"
+#include "support/files.hpp"
 
 namespace cdc::test {
 
@@ -21,9 +23,7 @@ namespace cdc::test {
 inline const Registry& registry() {
   static const Registry& all = *[] {
     auto* r = new Registry;
-    const char* build = std::getenv("CDC_BINARY_DIR");
-    if (!build) throw Error("CDC_BINARY_DIR is not set: run the tests by ctest, or set it to the build folder");
-    r->load_folder(std::filesystem::path(build) / "lib/cdc/plugins");
+    r->load_folder(binary_folder() / "lib/cdc/plugins");
     return r;
   }();
   return all;
@@ -100,7 +100,7 @@ class TemporaryFolder {
   std::filesystem::path write(const std::string& name, const std::string& bytes) const {
     const std::filesystem::path file = path_ / name;
     std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    write_file(file, bytes);
     return file;
   }
 

@@ -4,17 +4,17 @@
 #include "cdc-run/options.hpp"
 #include "support/fake_pipeline.hpp"
 
-namespace cdc::testing {
+namespace cdc::test {
 namespace {
 
 class ProgramTest : public FakePipeline {
  protected:
   void SetUp() override {
     FakePipeline::SetUp();
-    write(folder / "p.toml", text);
+    write_file(folder / "p.toml", text);
   }
   std::vector<std::string> command(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {(build() / "bin/cdc-run").string(), "p.toml", "--plugin", plugin().string()});
+    arguments.insert(arguments.begin(), {(binary_folder() / "bin/cdc-run").string(), "p.toml", "--plugin", plugin().string()});
     return arguments;
   }
   ProcessResult cdc_run(std::vector<std::string> arguments) const { return run_process(command(std::move(arguments)), folder, {}, folder); }
@@ -27,7 +27,7 @@ TEST_F(ProgramTest, RunsAndShowsOneTable) {
   EXPECT_NE(r.out.find("kmeans           runs: no result with this key\n"), std::string::npos) << r.out;
   EXPECT_NE(r.out.find("ACC       NMI"), std::string::npos) << r.out;
   EXPECT_NE(r.out.find("runs/p/"), std::string::npos);
-  const Value record = Value::from_json(read(latest() / "run.json"));
+  const Value record = Value::from_json(read_file(latest() / "run.json"));
   EXPECT_EQ(record.at("threads").as_integer(), 1);
   EXPECT_NE(record.at("command_line").as_string().find("p.toml --plugin"), std::string::npos);
   EXPECT_TRUE(record.at("versions").at("cdc").is_string());
@@ -64,7 +64,7 @@ TEST_F(ProgramTest, WhatIsWrongWithFileOrCommandLineExitsWith2) {
 }
 
 TEST_F(ProgramTest, APluginThatCannotBeLoadedExitsWith3) {
-  write(folder / "bad.so", "no library");
+  write_file(folder / "bad.so", "no library");
   const ProcessResult r = cdc_run({"--plugin", (folder / "bad.so").string()});
   EXPECT_EQ(r.code, 3);
   EXPECT_NE(r.err.find("bad.so"), std::string::npos) << r.err;
@@ -81,7 +81,7 @@ TEST_F(ProgramTest, ASignalExitsWith5AndTheSameCommandGoesOn) {
     fs::remove(folder / "trace");
     Process process(command({"stage.other.ms=300", "--cache", "cache" + std::to_string(number)}), folder, {}, folder);
     // A program that ends early must not leave the test waiting.
-    for (int i = 0; i < 6000 && read(folder / "trace").find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    for (int i = 0; i < 6000 && trace_text().find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     std::this_thread::sleep_for(std::chrono::milliseconds(400));
     process.signal(number);
     const ProcessResult r = process.wait();
@@ -129,4 +129,4 @@ TEST(Options, TheCommandLineIsKeptAsAShellWouldReadIt) {
 }
 
 }  // namespace
-}  // namespace cdc::testing
+}  // namespace cdc::test
