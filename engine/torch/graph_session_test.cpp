@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <set>
 
 #include "cdc/artifact.hpp"
 #include "cdc/dataset.hpp"
@@ -300,6 +301,42 @@ TEST_F(GraphSessionTest, ATrainingStoppedAnywhereEndsWithTheSameBits) {
       EXPECT_EQ(whole.lines_[i].at("centre.distance"), second.lines_[i].at("centre.distance"));
     }
     EXPECT_EQ(whole.summary_, second.summary_);
+  }
+}
+
+TEST_F(GraphSessionTest, OfSeveralRestartsTheOneOfLeastLossIsKept) {
+  Context single(stage(pipeline()), folder_ / "single.h5");
+  run(single);
+  const PlannedStage& planned = stage(pipeline("restarts = 4\n"));
+  Context whole(planned, folder_ / "whole.h5");
+  run(whole);
+  const Value& losses = whole.summary_.at("restart_losses");
+  ASSERT_EQ(losses.as_array().size(), 4U);
+  EXPECT_EQ(losses.as_array()[0], single.lines_.back().at("loss"));  // the first restart is what one alone would be
+  std::set<double> distinct;
+  std::size_t least = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    distinct.insert(losses.as_array()[i].as_real());
+    if (losses.as_array()[i].as_real() < losses.as_array()[least].as_real()) least = i;
+  }
+  EXPECT_EQ(distinct.size(), 4U);
+  EXPECT_EQ(whole.summary_.at("restart").as_integer(), static_cast<std::int64_t>(least) + 1);
+  ASSERT_EQ(whole.lines_.size(), 12U);
+  EXPECT_EQ(whole.lines_[least * 3 + 2].at("loss"), losses.as_array()[least]);
+  EXPECT_EQ(whole.lines_[4].at("restart").as_integer(), 2);
+  EXPECT_EQ(whole.model_->protocol.at("chosen_by").as_string(), "least loss");
+  // The weights are those of that restart: another stopped anywhere in the four ends with the same.
+  for (const int stop : {3, 22, 30, 50, 80}) {
+    const std::filesystem::path checkpoint = folder_ / ("stop" + std::to_string(stop) + ".h5");
+    Context first(planned, checkpoint), second(planned, checkpoint);
+    first.stop_at_ = stop;
+    EXPECT_THROW(run(first), Stopped) << stop;
+    run(second);
+    ASSERT_TRUE(second.model_);
+    expect_equal(*whole.model_, *second.model_);
+    EXPECT_EQ(whole.summary_, second.summary_) << stop;
+    ASSERT_EQ(whole.lines_.size(), second.lines_.size());
+    for (std::size_t i = 0; i < whole.lines_.size(); ++i) EXPECT_EQ(whole.lines_[i].at("loss"), second.lines_[i].at("loss"));
   }
 }
 

@@ -21,6 +21,9 @@ namespace {
 using cdc::Value;
 using Clock = std::chrono::steady_clock;
 
+// Prefixes in a checkpoint, of tensors that are no node's of the present training.
+constexpr const char *kOptimizer = "optimizer/", *kBest = "best/";
+
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// How evenly a batch's predictions spread: collapse shows here long before it does in a loss.
@@ -46,9 +49,7 @@ struct ClusterCounts {
       if (c > 0) h -= static_cast<double>(c) / n * std::log(static_cast<double>(c) / n);
     return h / std::log(static_cast<double>(count.size()));
   }
-  double largest_share() const {
-    return static_cast<double>(*std::max_element(count.begin(), count.end())) / static_cast<double>(total());
-  }
+  double largest_share() const { return static_cast<double>(*std::max_element(count.begin(), count.end())) / static_cast<double>(total()); }
 };
 
 /// Trains the nodes of a graph by gradient descent on one of its outputs.
@@ -61,6 +62,7 @@ class Train final : public cdc::Stage {
 
   std::int64_t epochs = 100;
   std::int64_t batch_size = 256;
+  std::int64_t restarts = 1;
   std::string loss, prediction;
   std::shared_ptr<cdc::Optimizer> optimizer;
   std::shared_ptr<cdc::Schedule> schedule;
@@ -73,6 +75,7 @@ class Train final : public cdc::Stage {
     s.summary("Trains a graph of nodes on a data set.");
     s.param(&Train::epochs, "epochs", "Passes over the data").at_least(1);
     s.param(&Train::batch_size, "batch_size", "Images in a step; the rest that does not fill a batch waits for the next epoch").at_least(2);
+    s.param(&Train::restarts, "restarts", "Trainings from different seeds; the one whose loss in its last epoch is least is kept").range(1, 1000);
     s.port(&Train::loss, "loss", "The node's output to make small", cdc::PortType::scalar).required();
     s.port(&Train::prediction, "prediction", "Cluster logits; the assignment is their argmax on plain views", cdc::PortType::logits);
     s.component(&Train::optimizer, "optimizer", "How parameters follow their gradients").required();
@@ -85,7 +88,8 @@ class Train final : public cdc::Stage {
         .no_effect_on_result();
     s.param(&Train::batches_in_flight, "batches_in_flight", "Batches rendered ahead").range(1, 64).no_effect_on_result();
     s.input(kData).input(kWeights.as_optional()).output(kModel);
-    s.output_if(kAssignment, [](const Train& t) { return !t.prediction.empty(); }, "set prediction = \"NODE\" to the node that gives cluster logits");
+    s.output_if(
+        kAssignment, [](const Train& t) { return !t.prediction.empty(); }, "set prediction = \"NODE\" to the node that gives cluster logits");
     s.graph();
   }
 
@@ -107,10 +111,14 @@ class Training {
  private:
   void open();
   void resume();
+  void start();
+  void end_restart();
+  std::uint64_t seed() const;
   void train_epoch();
   void step(std::int64_t batch);
   void end_epoch(double seconds, std::int64_t images);
   void save();
+  std::string of_restart() const;
   void show(std::int64_t batch, double seconds, std::int64_t images, bool last);
   void finish();
   std::vector<cdc::NamedTensor> everything();
@@ -124,7 +132,11 @@ class Training {
   std::vector<at::Tensor> parameters_;
   std::int64_t steps_ = 0;  ///< of an epoch
   int threads_ = 0;
+  /// Of the restart that was best so far, where there are several.
+  std::vector<cdc::NamedTensor> best_;
   // What a checkpoint holds beside tensors.
+  std::int64_t restart_ = 0, best_restart_ = 0;
+  std::vector<double> losses_;  ///< of each restart that has ended, in its last epoch
   std::int64_t epoch_ = 0, batch_ = 0;
   double loss_sum_ = 0;
   ClusterCounts clusters_;
@@ -138,8 +150,20 @@ void Train::run(cdc::StageContext& context) { Training(*this, context).run(); }
 void Training::run() {
   open();
   resume();
-  for (; epoch_ < stage_.epochs; ++epoch_) train_epoch();
+  for (;;) {
+    for (; epoch_ < stage_.epochs; ++epoch_) train_epoch();
+    end_restart();
+    if (++restart_ == stage_.restarts) break;
+    epoch_ = 0;
+    start();
+    session_->begin_training();
+  }
   finish();
+}
+
+/// The first restart's is the stage's own, so that one restart is what it was before there could be several.
+std::uint64_t Training::seed() const {
+  return restart_ == 0 ? context_.seed() : cdc::Random(context_.seed(), static_cast<std::uint64_t>(restart_), 0, 0, 0x5ee).next64();
 }
 
 void Training::open() {
@@ -148,7 +172,6 @@ void Training::open() {
   if (steps_ == 0)
     throw cdc::Error(fmt::format("batch_size = {} is more than the data set's {} images; make it smaller", stage_.batch_size, data_->size()));
   precision_ = cdc::resolve_precision(stage_.precision, context_.device());
-  session_ = context_.session();
   loss_ = context_.port("loss");
   prediction_ = context_.port("prediction");
   threads_ = context_.threads();
@@ -156,10 +179,14 @@ void Training::open() {
 
 std::vector<cdc::NamedTensor> Training::everything() {
   std::vector<cdc::NamedTensor> all = session_->state();
-  for (cdc::NamedTensor t : stage_.optimizer->state()) {
-    t.name = "optimizer/" + t.name;  // no node can be called so: '/' is not allowed in a name
-    all.push_back(std::move(t));
-  }
+  const auto add = [&](const std::vector<cdc::NamedTensor>& tensors, const char* prefix) {  // no node can be called so: '/' is not allowed in a name
+    for (cdc::NamedTensor t : tensors) {
+      t.name = prefix + t.name;
+      all.push_back(std::move(t));
+    }
+  };
+  add(stage_.optimizer->state(), kOptimizer);
+  add(best_, kBest);
   return all;
 }
 
@@ -177,33 +204,15 @@ void Training::resume() {
     if (wanted != threads_)
       context_.warn(fmt::format("this training began with {} compute threads and goes on with them, so that its numbers stay the same", wanted));
     threads_ = wanted;
+    restart_ = header.at("restart").as_integer();
+    best_restart_ = header.at("best_restart").as_integer();
+    for (const Value& loss : header.at("losses").as_array()) losses_.push_back(loss.as_real());
   }
-  cdc::SessionOptions options;
-  options.data = data_;
-  options.device = context_.device();
-  options.bfloat16 = precision_ == "bfloat16";
-  options.batches_in_flight = static_cast<int>(stage_.batches_in_flight);
-  options.evaluation_batch_size = stage_.evaluation_batch_size;
-  options.threads = threads_;
-  options.seed = context_.seed();
-  session_->build(options);
-  if (context_.connections(Train::kWeights) > 0) {
-    const std::size_t taken = session_->load_state(context_.in(Train::kWeights)->state, false);
-    context_.info(fmt::format("starts from the weights of '{}': {} of {} tensors taken", context_.source(Train::kWeights, 0), taken,
-                              session_->state().size()));
-  }
-  std::vector<cdc::NamedTensor> parameters;
-  std::int64_t count = 0;
-  for (cdc::NamedTensor& t : session_->state()) {
-    if (!t.trainable) continue;
-    count += t.tensor.numel();
-    parameters_.push_back(t.tensor);
-    parameters.push_back(std::move(t));
-  }
-  if (parameters.empty()) throw cdc::Error("no node of the graph has a parameter to train");
-  stage_.optimizer->setup(std::move(parameters));
+  start();
   context_.summary("precision", precision_);
   context_.summary("compute_threads", threads_);
+  std::int64_t count = 0;
+  for (const at::Tensor& p : parameters_) count += p.numel();
   context_.summary("parameters", count);
   context_.info(fmt::format("{} images, {} steps an epoch, {:.2f} M parameters, {}, {} compute threads", data_->size(), steps_,
                             static_cast<double>(count) / 1e6, precision_, threads_));
@@ -212,10 +221,19 @@ void Training::resume() {
     return;
   }
   std::vector<cdc::NamedTensor> nodes, rest;
-  for (cdc::NamedTensor& t : saved) (t.name.rfind("optimizer/", 0) == 0 ? rest : nodes).push_back(std::move(t));
+  for (cdc::NamedTensor& t : saved) {
+    const auto take = [&](const std::string& prefix, std::vector<cdc::NamedTensor>& into) {
+      if (t.name.rfind(prefix, 0) != 0) return false;
+      t.name.erase(0, prefix.size());
+      into.push_back(std::move(t));
+      return true;
+    };
+    if (!take(kOptimizer, rest) && !take(kBest, best_)) nodes.push_back(std::move(t));
+  }
   session_->load_state(nodes, true);
   std::vector<cdc::NamedTensor> state = stage_.optimizer->state();
-  if (state.size() != rest.size()) throw cdc::Error(fmt::format("the checkpoint {} is not of this optimizer; remove it", context_.checkpoint_path().string()));
+  if (state.size() != rest.size())
+    throw cdc::Error(fmt::format("the checkpoint {} is not of this optimizer; remove it", context_.checkpoint_path().string()));
   const at::NoGradGuard no_gradient;
   for (std::size_t i = 0; i < state.size(); ++i) state[i].tensor.copy_(rest[i].tensor);
   epoch_ = header.at("epoch").as_integer();
@@ -227,11 +245,57 @@ void Training::resume() {
   session_->restore_reports(header.at("reports"));
   lines_ = header.at("lines").as_array();
   context_.metrics(lines_);
-  if (epoch_ < stage_.epochs) context_.info(fmt::format("goes on at epoch {} of {}, batch {} of {}", epoch_ + 1, stage_.epochs, batch_ + 1, steps_));
+  if (epoch_ < stage_.epochs)
+    context_.info(fmt::format("goes on at {}epoch {} of {}, batch {} of {}", of_restart(), epoch_ + 1, stage_.epochs, batch_ + 1, steps_));
+}
+
+/// Everything anew, for the restart whose turn it is.
+void Training::start() {
+  cdc::SessionOptions options;
+  options.data = data_;
+  options.device = context_.device();
+  options.bfloat16 = precision_ == "bfloat16";
+  options.batches_in_flight = static_cast<int>(stage_.batches_in_flight);
+  options.evaluation_batch_size = stage_.evaluation_batch_size;
+  options.threads = threads_;
+  options.seed = seed();
+  session_ = context_.session();
+  session_->build(options);
+  if (context_.connections(Train::kWeights) > 0) {
+    const std::size_t taken = session_->load_state(context_.in(Train::kWeights)->state, false);
+    context_.info(
+        fmt::format("starts from the weights of '{}': {} of {} tensors taken", context_.source(Train::kWeights, 0), taken, session_->state().size()));
+  }
+  std::vector<cdc::NamedTensor> parameters;
+  parameters_.clear();
+  for (cdc::NamedTensor& t : session_->state()) {
+    if (!t.trainable) continue;
+    parameters_.push_back(t.tensor);
+    parameters.push_back(std::move(t));
+  }
+  if (parameters.empty()) throw cdc::Error("no node of the graph has a parameter to train");
+  stage_.optimizer->setup(std::move(parameters));
+}
+
+void Training::end_restart() {
+  if (stage_.restarts == 1) return;
+  losses_.push_back(loss_sum_ / static_cast<double>(steps_));
+  if (restart_ > 0 && losses_.back() >= losses_[static_cast<std::size_t>(best_restart_)]) return;
+  best_restart_ = restart_;
+  best_.clear();
+  for (const cdc::NamedTensor& t : session_->state()) best_.push_back({t.name, t.tensor.detach().cpu().clone(), t.trainable, t.decay});
+}
+
+std::string Training::of_restart() const {
+  return stage_.restarts == 1 ? std::string() : fmt::format("restart {} of {}, ", restart_ + 1, stage_.restarts);
 }
 
 void Training::save() {
   Value header = Value::table();
+  header["restart"] = restart_;
+  header["best_restart"] = best_restart_;
+  header["losses"] = Value::array();
+  for (const double loss : losses_) header["losses"].push_back(loss);
   header["epoch"] = epoch_;
   header["batch"] = batch_;
   header["threads"] = threads_;
@@ -255,7 +319,7 @@ void Training::train_epoch() {
     session_->begin_epoch(epoch_);
   }
   epoch_start_ = saved_ = shown_ = Clock::now();
-  cdc::Random random(context_.seed(), static_cast<std::uint64_t>(epoch_), 0, 0, 0x0bde5);
+  cdc::Random random(seed(), static_cast<std::uint64_t>(epoch_), 0, 0, 0x0bde5);
   session_->start(random.permutation(data_->size()), stage_.batch_size, true, epoch_, batch_);
   while (session_->next()) {
     step(batch_);
@@ -264,7 +328,7 @@ void Training::train_epoch() {
     if (seconds_since(shown_) > 0.2) show(batch_, seconds, batch_ * stage_.batch_size, false);
     if (context_.stopping()) {
       save();
-      throw cdc::Stopped(fmt::format("stopped at epoch {}, batch {}; the same command goes on from there", epoch_ + 1, batch_ + 1));
+      throw cdc::Stopped(fmt::format("stopped at {}epoch {}, batch {}; the same command goes on from there", of_restart(), epoch_ + 1, batch_ + 1));
     }
     if (batch_ < steps_ && seconds_since(saved_) > stage_.checkpoint_seconds) save();
   }
@@ -278,9 +342,10 @@ void Training::step(std::int64_t batch) {
   const auto value = loss.item<double>();
   if (!std::isfinite(value)) {
     const std::string node = session_->first_not_finite();
-    throw cdc::Error(fmt::format("the loss is {} at epoch {}, batch {}; the first value that is not finite came from {}. Lower the learning rate, or set "
-                                 "precision = \"float32\"",
-                                 std::isnan(value) ? "nan" : "infinite", epoch_ + 1, batch + 1, node.empty() ? "the loss alone" : node));
+    throw cdc::Error(
+        fmt::format("the loss is {} at {}epoch {}, batch {}; the first value that is not finite came from {}. Lower the learning rate, or set "
+                    "precision = \"float32\"",
+                    std::isnan(value) ? "nan" : "infinite", of_restart(), epoch_ + 1, batch + 1, node.empty() ? "the loss alone" : node));
   }
   loss_sum_ += value;
   if (!stage_.prediction.empty()) {
@@ -289,7 +354,8 @@ void Training::step(std::int64_t batch) {
   try {
     loss.backward();
   } catch (const c10::Error& e) {
-    throw cdc::Error(fmt::format("the backward pass failed at epoch {}, batch {}: {}", epoch_ + 1, batch + 1, e.what_without_backtrace()));
+    throw cdc::Error(
+        fmt::format("the backward pass failed at {}epoch {}, batch {}: {}", of_restart(), epoch_ + 1, batch + 1, e.what_without_backtrace()));
   }
   const double factor = stage_.schedule ? stage_.schedule->factor(position.step, steps_, stage_.epochs) : 1.0;
   stage_.optimizer->step(factor);
@@ -301,11 +367,12 @@ void Training::show(std::int64_t batch, double seconds, std::int64_t images, boo
   shown_ = Clock::now();
   const double waiting = seconds > 0 ? 100 * (waited_ + session_->waited()) / seconds : 0;
   cdc::Progress p;
-  p.done = epoch_ * steps_ + batch;
-  p.total = stage_.epochs * steps_;
+  p.done = (restart_ * stage_.epochs + epoch_) * steps_ + batch;
+  p.total = stage_.restarts * stage_.epochs * steps_;
   p.unit = "step";
-  p.text = fmt::format("epoch {}/{}  loss {:.4f}  {:.0f} images/s  waiting for data {:.1f} %", epoch_ + 1, stage_.epochs,
-                       loss_sum_ / static_cast<double>(batch), static_cast<double>(images) / std::max(seconds, 1e-9), waiting);
+  p.text = stage_.restarts == 1 ? "" : fmt::format("restart {}/{}  ", restart_ + 1, stage_.restarts);
+  p.text += fmt::format("epoch {}/{}  loss {:.4f}  {:.0f} images/s  waiting for data {:.1f} %", epoch_ + 1, stage_.epochs,
+                        loss_sum_ / static_cast<double>(batch), static_cast<double>(images) / std::max(seconds, 1e-9), waiting);
   if (last && !clusters_.count.empty()) p.text += fmt::format("  entropy {:.3f}  largest {:.3f}", clusters_.entropy(), clusters_.largest_share());
   context_.progress(p);
 }
@@ -313,16 +380,17 @@ void Training::show(std::int64_t batch, double seconds, std::int64_t images, boo
 void Training::end_epoch(double seconds, std::int64_t images) {
   show(steps_, seconds, images, true);
   Value line = Value::table();
+  if (stage_.restarts > 1) line["restart"] = restart_ + 1;
   line["epoch"] = epoch_ + 1;
   line["loss"] = loss_sum_ / static_cast<double>(steps_);
-  line["learning_rate"] = stage_.optimizer->learning_rate() *
-                          (stage_.schedule ? stage_.schedule->factor((epoch_ + 1) * steps_ - 1, steps_, stage_.epochs) : 1.0);
+  line["learning_rate"] =
+      stage_.optimizer->learning_rate() * (stage_.schedule ? stage_.schedule->factor((epoch_ + 1) * steps_ - 1, steps_, stage_.epochs) : 1.0);
   if (!clusters_.count.empty()) {
     line["entropy"] = clusters_.entropy();
     line["largest_share"] = clusters_.largest_share();
     if (clusters_.count.size() > 1 && clusters_.largest_share() > 0.95)
-      context_.warn(fmt::format("epoch {}: {:.0f} % of the images fall into one cluster: the representation has collapsed", epoch_ + 1,
-                                100 * clusters_.largest_share()));
+      context_.warn(fmt::format("{}epoch {}: {:.0f} % of the images fall into one cluster: the representation has collapsed", of_restart(),
+                                epoch_ + 1, 100 * clusters_.largest_share()));
   }
   for (const auto& [name, mean] : session_->reports()) line[name] = mean;
   line["seconds"] = seconds;
@@ -342,15 +410,25 @@ void Training::finish() {
   protocol["trained_on"] = data_->split();
   protocol["epochs"] = stage_.epochs;
   protocol["chosen_epoch"] = "last";
+  if (stage_.restarts > 1) {
+    protocol["restarts"] = stage_.restarts;
+    protocol["chosen_by"] = "least loss";
+    Value losses = Value::array();
+    for (const double loss : losses_) losses.push_back(loss);
+    context_.summary("restart_losses", std::move(losses));
+    context_.summary("restart", best_restart_ + 1);
+    session_->load_state(best_, true);
+  }
   protocol["precision"] = precision_;
   auto model = std::make_shared<cdc::Model>();
   for (const cdc::NamedTensor& t : session_->state()) model->state.push_back({t.name, t.tensor.detach().cpu().clone(), t.trainable, t.decay});
   model->protocol = protocol;
   if (!stage_.prediction.empty()) {
-    const at::Tensor logits = session_->features(prediction_.first, prediction_.second, stage_.evaluation_batch_size, [&](std::int64_t done, std::int64_t total) {
-      if (context_.stopping()) throw cdc::Stopped("stopped while predicting; the same command goes on");
-      context_.progress({done, total, "image", "predicting"});
-    });
+    const at::Tensor logits =
+        session_->features(prediction_.first, prediction_.second, stage_.evaluation_batch_size, [&](std::int64_t done, std::int64_t total) {
+          if (context_.stopping()) throw cdc::Stopped("stopped while predicting; the same command goes on");
+          context_.progress({done, total, "image", "predicting"});
+        });
     const at::Tensor best = logits.argmax(1);
     auto assignment = std::make_shared<cdc::Assignment>();
     assignment->clusters = logits.size(1);
