@@ -59,6 +59,10 @@ CDC_CLONES void grey_all(float* r, float* g, float* b, std::size_t n) {
   }
 }
 
+CDC_CLONES void turn_over(float* p, std::size_t n, float threshold) {
+  for (std::size_t i = 0; i < n; ++i) p[i] = p[i] >= threshold ? 1.0f - p[i] : p[i];
+}
+
 /// One channel of HSV as colour: v - v s max(0, min(k, 4 - k, 1)), k = (offset + 6 h) mod 6. `turn` is offset + 6 h, 0 to 12.
 inline __attribute__((always_inline)) float channel_of(float turn, float v, float chroma) {
   const float k = turn >= 6.0f ? turn - 6.0f : turn;
@@ -118,6 +122,28 @@ void adjust_hue(float* image, int channels, std::size_t n, float shift) {
 
 void to_grey(float* image, int channels, std::size_t n) {
   if (channels == 3) grey_all(image, image + n, image + 2 * n, n);
+}
+
+void solarize(float* image, int channels, std::size_t n, float threshold) { turn_over(image, static_cast<std::size_t>(channels) * n, threshold); }
+
+void equalize(float* image, int channels, std::size_t n) {
+  const auto level = [](float v) { return static_cast<std::size_t>(cut(v) * 255.0f + 0.5f); };
+  for (int c = 0; c < channels; ++c) {
+    float* const p = image + static_cast<std::size_t>(c) * n;
+    std::size_t count[256] = {};
+    for (std::size_t i = 0; i < n; ++i) ++count[level(p[i])];
+    std::size_t brightest = 255;
+    while (brightest > 0 && count[brightest] == 0) --brightest;
+    const std::size_t step = (n - count[brightest]) / 255;
+    if (step == 0) continue;  // too few pixels, or too few shades, to spread
+    float to[256];
+    std::size_t below = 0;
+    for (std::size_t v = 0; v < 256; below += count[v++]) {
+      const std::size_t spread = v == 0 ? 0 : (below + step / 2) / step;
+      to[v] = static_cast<float>(spread < 255 ? spread : 255) / 255.0f;
+    }
+    for (std::size_t i = 0; i < n; ++i) p[i] = to[level(p[i])];
+  }
 }
 
 void normalise(float* image, int channels, std::size_t n, const float* mean, const float* deviation) {

@@ -197,6 +197,25 @@ TEST(Colour, GreyPixelsHaveNoHueAndOneChannelNoColour) {
   EXPECT_EQ(v, before);
 }
 
+TEST(Colour, SolarizeTurnsBrightValuesOver) {
+  std::vector<float> v{0.0f, 0.25f, 0.5f, 0.9f, 1.0f};
+  px::solarize(v.data(), 1, 5, 0.5f);
+  EXPECT_EQ(v, (std::vector<float>{0.0f, 0.25f, 0.5f, 1.0f - 0.9f, 0.0f}));
+}
+
+TEST(Colour, EqualizeSpreadsTheShadesOfEachChannel) {
+  // 1020 pixels in shades 100 to 103, as many of each: step = 765 / 255 = 3, so a shade goes to (pixels below + 1) / 3.
+  std::vector<float> v(2040);
+  for (std::size_t i = 0; i < 1020; ++i) v[i] = static_cast<float>(100 + i % 4) / 255, v[1020 + i] = 0.7f;  // the second channel has one shade
+  std::vector<float> three = v;
+  three.resize(3060, 0.0f);
+  px::equalize(three.data(), 3, 1020);
+  for (std::size_t i = 0; i < 1020; ++i) {
+    ASSERT_FLOAT_EQ(three[i], static_cast<float>(i % 4 * 85) / 255) << i;
+    ASSERT_EQ(three[1020 + i], 0.7f);
+  }
+}
+
 TEST(Colour, Normalise) {
   std::vector<float> v{0, 1, 0.5f, 0.25f};
   const float mean[] = {0.5f, 0.25f}, deviation[] = {0.5f, 0.125f};

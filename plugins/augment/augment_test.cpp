@@ -133,6 +133,10 @@ TEST(Contrastive, ProbabilitiesAreKept) {
   EXPECT_NEAR(share({{"jitter_p", 0.8}}, changed), 0.8, 0.045);  // five standard deviations
   EXPECT_NEAR(share({{"blur_p", 0.5}}, changed), 0.5, 0.06);
   EXPECT_NEAR(share({{"rotation", 20.0}}, changed), 1.0, 1e-9);
+  EXPECT_NEAR(share({{"solarize_p", 0.3}}, changed), 0.3, 0.055);
+  EXPECT_EQ(share({{"solarize_p", 1.0}, {"solarize_threshold", 1.0}},
+                  [](const std::vector<float>& v) { return *std::max_element(v.begin(), v.end()) == 1; }),
+            0);
   EXPECT_NEAR(share({{"grey_p", 0.2}}, [](const std::vector<float>& v) { return std::equal(v.begin(), v.begin() + 256, v.begin() + 256); }), 0.2,
               0.045);
 }

@@ -13,7 +13,7 @@ namespace {
 namespace px = cdc::pixels;
 
 /// Each operation has a random stream of its own: taking one out, or changing its parameters, leaves what the others draw as it was.
-enum Operation : std::uint32_t { kCrop, kFlip, kRotation, kJitter, kGrey, kBlur };
+enum Operation : std::uint32_t { kCrop, kFlip, kRotation, kJitter, kGrey, kBlur, kSolarize, kEqualize };
 
 /// The views of SimCLR, MoCo v2, SwAV and their kin.
 class Contrastive final : public cdc::Augment {
@@ -24,6 +24,7 @@ class Contrastive final : public cdc::Augment {
   double min_aspect = 3.0 / 4, max_aspect = 4.0 / 3;
   double flip_p = 0.5;
   double rotation = 0;
+  double equalize_p = 0;
   double jitter_p = 0.8;
   double brightness = 0.4, contrast = 0.4, saturation = 0.4, hue = 0.1;
   std::string clip = "each";
@@ -31,10 +32,11 @@ class Contrastive final : public cdc::Augment {
   double blur_p = 0;
   std::int64_t blur_kernel = 0;
   double min_sigma = 0.1, max_sigma = 2.0;
+  double solarize_p = 0, solarize_threshold = 0.5;
   std::vector<double> mean, deviation;
 
   static void describe(cdc::Schema<Contrastive>& s) {
-    s.summary("Random views for contrastive learning: crop and resize, flip, rotation, colour jitter, grey, blur; normalised.");
+    s.summary("Random views for contrastive learning: crop and resize, flip, rotation, equalize, colour jitter, grey, blur, solarize; normalised.");
     s.param(&Contrastive::view_count, "views", "Views of each sample").range(1, 64);
     s.param(&Contrastive::size, "size", "Height and width of a view; 0: those of the image").range(0, 4096);
     s.param(&Contrastive::min_area, "min_area", "Smallest area of a crop, as a share of the image's").range(1e-4, 1);
@@ -43,6 +45,7 @@ class Contrastive final : public cdc::Augment {
     s.param(&Contrastive::max_aspect, "max_aspect", "Largest width / height of a crop").range(0.01, 100);
     s.param(&Contrastive::flip_p, "flip_p", "Probability of mirroring left to right").range(0, 1);
     s.param(&Contrastive::rotation, "rotation", "Largest angle to turn by, either way, in degrees; bilinear, black outside").range(0, 180);
+    s.param(&Contrastive::equalize_p, "equalize_p", "Probability of evening out the histogram of each channel").range(0, 1);
     s.param(&Contrastive::jitter_p, "jitter_p", "Probability of the colour jitter (brightness, contrast, saturation, hue, in random order)")
         .range(0, 1);
     s.param(&Contrastive::brightness, "brightness", "Brightness is multiplied by 1 - this to 1 + this (at least 0)").range(0, 10);
@@ -50,7 +53,8 @@ class Contrastive final : public cdc::Augment {
     s.param(&Contrastive::saturation, "saturation", "Saturation is multiplied by 1 - this to 1 + this (at least 0)").range(0, 10);
     s.param(&Contrastive::hue, "hue", "The hue is turned by up to this share of the circle, either way").range(0, 0.5);
     s.param(&Contrastive::clip, "clip",
-            "Where jittered values are cut to black and white: after each operation, as torchvision does, or once after the last, which keeps the texture "
+            "Where jittered values are cut to black and white: after each operation, as torchvision does, or once after the last, which keeps the "
+            "texture "
             "of an image that is bright only for a while")
         .choices({"each", "end"});
     s.param(&Contrastive::grey_p, "grey_p", "Probability of taking the colour away").range(0, 1);
@@ -59,6 +63,8 @@ class Contrastive final : public cdc::Augment {
         .range(0, 255);
     s.param(&Contrastive::min_sigma, "min_sigma", "Smallest standard deviation of the blur, in pixels of the view").range(0.01, 100);
     s.param(&Contrastive::max_sigma, "max_sigma", "Largest standard deviation of the blur, in pixels of the view").range(0.01, 100);
+    s.param(&Contrastive::solarize_p, "solarize_p", "Probability of solarizing: bright values are turned over (BYOL)").range(0, 1);
+    s.param(&Contrastive::solarize_threshold, "solarize_threshold", "Values from which on solarizing turns over").range(0, 1);
     cdc::augment::describe_normalisation(s, &Contrastive::mean, &Contrastive::deviation);
     s.size("V", &Contrastive::view_count);
     s.size("H", &Contrastive::size);
@@ -93,6 +99,7 @@ class Contrastive final : public cdc::Augment {
     const bool mirrored = flip_p > 0 && random(kFlip).chance(flip_p);
     px::resize(image, crop(image, random(kCrop)), height, width, {0, 0, height, width}, mirrored, out);
     if (rotation > 0) px::rotate(out, channels, height, width, random(kRotation).uniform(-rotation, rotation));
+    if (equalize_p > 0 && random(kEqualize).chance(equalize_p)) px::equalize(out, channels, n);
     if (jitter_p > 0) {
       cdc::Random r = random(kJitter);
       if (r.chance(jitter_p)) change_colours(out, channels, n, r);
@@ -102,6 +109,7 @@ class Contrastive final : public cdc::Augment {
       cdc::Random r = random(kBlur);
       if (r.chance(blur_p)) px::gaussian_blur(out, channels, height, width, taps(height), r.uniform(min_sigma, max_sigma));
     }
+    if (solarize_p > 0 && random(kSolarize).chance(solarize_p)) px::solarize(out, channels, n, static_cast<float>(solarize_threshold));
     cdc::augment::normalise(out, channels, n, mean, deviation);
   }
 

@@ -1,4 +1,5 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>
@@ -97,7 +98,8 @@ TEST(Backbones, ConvNetRefusesLayersThatDoNotAgree) {
     }
     return "no error";
   };
-  EXPECT_NE(message(R"({"channels": [4, 8]})").find("'channels', 'kernels' and 'strides' say different numbers of layers: 2, 5 and 5"), std::string::npos);
+  EXPECT_NE(message(R"({"channels": [4, 8]})").find("'channels', 'kernels' and 'strides' say different numbers of layers: 2, 5 and 5"),
+            std::string::npos);
   EXPECT_NE(message(R"({"channels": [4], "kernels": [4], "strides": [1]})").find("kernels must have odd sides, found 4"), std::string::npos);
 }
 
@@ -109,6 +111,24 @@ TEST(Backbones, ConvNetHasOneBlockALayer) {
   const std::int64_t w = 4;
   EXPECT_EQ(trainable_numbers(node), 9 * w * (1 + 2 * w + 8 * w + 16 * w + 32 * w) + 2 * (w + 2 * w + 4 * w + 4 * w + 8 * w));
   EXPECT_EQ(tensor(node, "4.0.weight").sizes(), (std::vector<std::int64_t>{32, 16, 3, 3}));
+}
+
+TEST(Backbones, ConvNetAveragesOverAGrid) {
+  NodeHarness one("backbone.convnet", R"({"channels": [6], "kernels": [3], "strides": [2]})", {{"C", 1}});
+  NodeHarness four("backbone.convnet", R"({"channels": [6], "kernels": [3], "strides": [2], "pool_size": 2})", {{"C", 1}});
+  const auto from = one.state(), to = four.state();
+  ASSERT_EQ(from.size(), to.size());
+  for (std::size_t t = 0; t < from.size(); ++t) to[t].tensor.detach().copy_(from[t].tensor);
+  for (NodeHarness* node : {&one, &four}) {
+    node->set_training(false);
+    node->input("images", images(1, 2, 1, 28));
+    node->forward();
+  }
+  // Of 14 x 14 positions each cell of a grid of 2 takes 7 x 7: the mean of the four is the mean of all.
+  const at::Tensor whole = one.output("features"), grid = four.output("features");
+  ASSERT_EQ(grid.sizes(), (std::vector<std::int64_t>{1, 2, 24}));
+  EXPECT_TRUE(at::allclose(grid.view({1, 2, 6, 4}).mean(-1), whole, 0, 1e-6));
+  EXPECT_FALSE(at::allclose(grid.view({1, 2, 6, 4}).select(-1, 0), whole, 0, 1e-3));
 }
 
 TEST(Backbones, NormalisationFollowsTrainingAndEvaluation) {

@@ -89,7 +89,8 @@ class Weights(dict):
 
 def resnet(layers, bottleneck, cifar, training, x):
     """Deep residual network, arXiv 1512.03385, with the stride of a bottleneck in its 3x3 convolution. In float64: with these weights
-    normalisation over a small batch magnifies a rounding error a million times and more."""
+    normalisation over a batch of four magnifies rounding. An input changed by 1e-15 of itself moves ResNet-50's features by 2e-5 of the largest, and
+    PyTorch's own float32 is .2 % (ResNet-18) to 17 % (ResNet-50) away from its float64."""
     w = Weights()
 
     def conv(x, name, out, kernel, stride=1):

@@ -56,6 +56,22 @@ def hue(x, shift):
     return out
 
 
+def solarize(x, threshold):
+    return torch.where(x >= threshold, 1 - x, x)
+
+
+def equalize(x):
+    """torchvision's, of the image in bytes."""
+    def channel(v):
+        count = torch.bincount(v.flatten(), minlength=256)
+        step = count[count != 0][:-1].sum() // 255
+        if step == 0:
+            return v
+        to = (torch.cumsum(count, 0) + step // 2) // step
+        return F.pad(to, [1, 0])[:-1].clamp(0, 255)[v]
+    return torch.stack([channel(v) for v in (x * 255).round().long()]) / 255
+
+
 def blur(x, kernel, sigma):
     half = (kernel - 1) * 0.5
     positions = torch.linspace(-half, half, steps=kernel, dtype=torch.float64)
@@ -97,6 +113,8 @@ def check_against_torchvision():
     for shift in (-0.4, -0.1, 0.07, 0.5):
         same(hue(x.double(), shift), tv.adjust_hue(x.double(), shift), "hue")
     same(grey(x).expand_as(x), tv.rgb_to_grayscale(x, 3), "grey")
+    same(solarize(x, 0.5), tv.solarize(x, 0.5), "solarize")
+    same(equalize(x), tv.equalize((x * 255).round().to(torch.uint8)) / 255.0, "equalize")
     same(blur(x.double(), 9, 1.3), tv.gaussian_blur(x, [9, 9], [1.3, 1.3]), "blur")
     turned, own = tv.rotate(x, 25.0, InterpolationMode.BILINEAR), rotate(x.double(), 25.0)
     inside = rotate(torch.ones_like(x, dtype=torch.float64), 25.0) > 1 - 1e-6  # at the edge torchvision multiplies by the mask twice
@@ -108,7 +126,7 @@ def numbers(x):
 
 
 check_against_torchvision()
-out = {"resize": [], "plain": [], "colour": [], "blur": [], "rotate": []}
+out = {"resize": [], "plain": [], "colour": [], "equalize": [], "blur": [], "rotate": []}
 for c, h, w, box, size in [
     (1, 28, 28, (3, 5, 17, 20), (28, 28)), (3, 32, 32, (0, 0, 32, 32), (32, 32)), (3, 32, 32, (1, 2, 30, 25), (32, 32)), (3, 61, 47, (7, 0, 54, 47), (12, 12)),
     (3, 61, 47, (10, 11, 33, 9), (16, 16)), (1, 40, 90, (0, 0, 40, 90), (7, 5)), (3, 9, 9, (4, 4, 1, 1), (6, 6)), (1, 5, 64, (0, 1, 5, 63), (20, 31)),
@@ -125,7 +143,8 @@ for c, h, w, shorter, size in [(3, 50, 67, 32, 28), (1, 67, 50, 20, 20), (3, 33,
 for c in (1, 3):
     x = image(c, 13, 11)
     for name, factor in [("brightness", 0.6), ("brightness", 1.4), ("contrast", 0.6), ("contrast", 1.7), ("saturation", 0.0), ("saturation", 0.7),
-                         ("saturation", 1.9), ("hue", -0.5), ("hue", -0.1), ("hue", 0.03), ("hue", 0.4), ("grey", 0)]:
+                         ("saturation", 1.9), ("hue", -0.5), ("hue", -0.1), ("hue", 0.03), ("hue", 0.4), ("grey", 0),
+                         ("solarize", 0.5), ("solarize", 0.25)]:
         y = x
         if name == "brightness":
             y = blend(x, torch.zeros_like(x), factor)
@@ -135,9 +154,17 @@ for c in (1, 3):
             y = blend(x, grey(x), factor) if c == 3 else x
         elif name == "hue":
             y = hue(x, factor)
+        elif name == "solarize":
+            y = solarize(x, factor)
         else:
             y = grey(x).expand_as(x)
         out["colour"].append({"image": [c, 13, 11], "name": name, "factor": factor, "result": numbers(y)})
+
+# The second has too few pixels to spread: it stays as it is. The third has half its pixels black, the fourth one shade alone.
+for shape, change in [((3, 40, 31), "none"), ((1, 13, 11), "none"), ((1, 28, 28), "dark"), ((1, 28, 28), "flat")]:
+    x = image(*shape)
+    x = torch.where(x < 0.5, torch.zeros_like(x), x) if change == "dark" else torch.full_like(x, 0.4) if change == "flat" else x
+    out["equalize"].append({"image": list(shape), "change": change, "result": numbers(equalize(x))})
 
 for c, h, w, kernel, sigma in [(1, 28, 28, 3, 0.7), (3, 32, 70, 23, 2.0), (3, 13, 12, 5, 0.1), (1, 70, 130, 23, 1.1), (1, 12, 64, 9, 1.9)]:
     out["blur"].append({"image": [c, h, w], "kernel": kernel, "sigma": sigma, "result": numbers(blur(image(c, h, w), kernel, sigma))})

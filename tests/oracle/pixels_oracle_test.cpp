@@ -2,12 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
 #include "cdc/augment.hpp"
 #include "cdc/pixels.hpp"
+#include "support/oracle.hpp"
 #include "support/stage_harness.hpp"
 
 namespace {
@@ -15,25 +13,10 @@ namespace {
 namespace px = cdc::pixels;
 using cdc::Value;
 
-/// What the script printed; null where Python or its packages are missing.
 const Value& oracle() {
-  static const Value result = [] {
-    const char* source = std::getenv("CDC_SOURCE_DIR");
-    const char* given = std::getenv("CDC_ORACLE_PYTHON");
-    if (!source) throw cdc::Error("CDC_SOURCE_DIR is not set: run the tests by ctest, or set it");
-    const std::string python = given ? given : std::string(source) + "/build/oracle-venv/bin/python";
-    if (!std::filesystem::exists(python)) return Value();
-    std::FILE* pipe = ::popen(("'" + python + "' '" + source + "/tests/oracle/pixels.py'").c_str(), "r");
-    std::string text;
-    char buffer[65536];
-    for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) text.append(buffer, n);
-    if (::pclose(pipe) != 0) throw cdc::Error("tests/oracle/pixels.py failed");
-    return Value::from_json(text);
-  }();
+  static const Value result = cdc::test::run_oracle("pixels");
   return result;
 }
-#define NEEDS_ORACLE() \
-  if (oracle().is_null()) GTEST_SKIP() << "no Python with PyTorch: make build/oracle-venv (tools/test does), or set CDC_ORACLE_PYTHON"
 
 int number(const Value& list, std::size_t i) { return static_cast<int>(list.as_array().at(i).as_integer()); }
 
@@ -64,7 +47,7 @@ std::string without_result(Value c) {
 }
 
 TEST(PixelsOracle, Resize) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("resize").as_array()) {
     const cdc::Image image = image_of(c.at("image"));
     const Value &box = c.at("box"), &size = c.at("size");
@@ -76,7 +59,7 @@ TEST(PixelsOracle, Resize) {
 }
 
 TEST(PixelsOracle, PlainIsResizeAndCentreCrop) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("plain").as_array()) {
     const cdc::Image image = image_of(c.at("image"));
     const auto size = static_cast<int>(c.at("size").as_integer());
@@ -89,7 +72,7 @@ TEST(PixelsOracle, PlainIsResizeAndCentreCrop) {
 }
 
 TEST(PixelsOracle, Colours) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("colour").as_array()) {
     const cdc::Image image = image_of(c.at("image"));
     std::vector<float> out = planes_of(image);
@@ -100,13 +83,26 @@ TEST(PixelsOracle, Colours) {
     if (name == "contrast") px::adjust_contrast(out.data(), image.channels, n, factor);
     if (name == "saturation") px::adjust_saturation(out.data(), image.channels, n, factor);
     if (name == "hue") px::adjust_hue(out.data(), image.channels, n, factor);
+    if (name == "solarize") px::solarize(out.data(), image.channels, n, factor);
     if (name == "grey") px::to_grey(out.data(), image.channels, n);
     expect_same(out, c.at("result"), 3e-6, without_result(c));
   }
 }
 
+TEST(PixelsOracle, Equalize) {
+  CDC_NEEDS_ORACLE(oracle());
+  for (const Value& c : oracle().at("equalize").as_array()) {
+    const cdc::Image image = image_of(c.at("image"));
+    const std::string& change = c.at("change").as_string();
+    std::vector<float> out = planes_of(image);
+    for (float& v : out) v = change == "dark" && v < 0.5f ? 0.0f : change == "flat" ? 0.4f : v;
+    px::equalize(out.data(), image.channels, static_cast<std::size_t>(image.height * image.width));
+    expect_same(out, c.at("result"), 1e-6, without_result(c));
+  }
+}
+
 TEST(PixelsOracle, Blur) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("blur").as_array()) {
     const cdc::Image image = image_of(c.at("image"));
     std::vector<float> out = planes_of(image);
@@ -116,7 +112,7 @@ TEST(PixelsOracle, Blur) {
 }
 
 TEST(PixelsOracle, Rotation) {
-  NEEDS_ORACLE();
+  CDC_NEEDS_ORACLE(oracle());
   for (const Value& c : oracle().at("rotate").as_array()) {
     const cdc::Image image = image_of(c.at("image"));
     std::vector<float> out = planes_of(image);

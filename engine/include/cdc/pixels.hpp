@@ -41,6 +41,10 @@ CDC_API void adjust_saturation(float* image, int channels, std::size_t n, float 
 CDC_API void adjust_hue(float* image, int channels, std::size_t n, float shift);
 /// All channels become the grey.
 CDC_API void to_grey(float* image, int channels, std::size_t n);
+/// Values of `threshold` and above are turned over: 1 - value.
+CDC_API void solarize(float* image, int channels, std::size_t n, float threshold);
+/// Spreads each channel's values evenly over 0 .. 1, by the cumulative histogram of the values rounded to 8 bits (torchvision's equalize of such an image).
+CDC_API void equalize(float* image, int channels, std::size_t n);
 /// (image - mean) / deviation, each of `channels` numbers.
 CDC_API void normalise(float* image, int channels, std::size_t n, const float* mean, const float* deviation);
 
