@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <hdf5.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -192,6 +195,9 @@ TEST_F(ArrayFile, AFileCutAnywhereIsFound) {
 }
 
 TEST_F(ArrayFile, AFlippedBitIsFoundOrHarmless) {
+#ifdef __SANITIZE_ADDRESS__
+  const __lsan::ScopedDisabler leaks_of_hdf5;  // 1.10 loses 430 bytes in H5C_protect for each object header whose checksum is wrong
+#endif
   write_sample();
   const std::string bytes = test::read_file(path);
   std::size_t harmless = 0;
