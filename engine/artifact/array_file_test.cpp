@@ -23,6 +23,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// HDF5 1.10 loses memory where an object header's checksum is wrong (H5C_protect), and where its tables cannot be written: no news for the leak
+/// sanitizer.
+struct HDF5Leaks {
+  HDF5Leaks() {
+    ::H5garbage_collect();  // what it keeps for later was allocated, and would be reported, elsewhere
+#ifdef __SANITIZE_ADDRESS__
+    __lsan_disable();
+#endif
+  }
+  ~HDF5Leaks() {
+#ifdef __SANITIZE_ADDRESS__
+    __lsan_enable();
+#endif
+  }
+};
+
 class ArrayFile : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -195,9 +211,7 @@ TEST_F(ArrayFile, AFileCutAnywhereIsFound) {
 }
 
 TEST_F(ArrayFile, AFlippedBitIsFoundOrHarmless) {
-#ifdef __SANITIZE_ADDRESS__
-  const __lsan::ScopedDisabler leaks_of_hdf5;  // 1.10 loses 430 bytes in H5C_protect for each object header whose checksum is wrong
-#endif
+  const HDF5Leaks leaks;
   write_sample();
   const std::string bytes = test::read_file(path);
   std::size_t harmless = 0;
@@ -221,6 +235,7 @@ TEST_F(ArrayFile, AFlippedBitIsFoundOrHarmless) {
 }
 
 TEST_F(ArrayFile, AFullDiskIsAnErrorThatNamesTheFileAndLeavesNothing) {
+  const HDF5Leaks leaks;
   write_sample();
   const std::string before = test::read_file(path);
   struct rlimit old {};
