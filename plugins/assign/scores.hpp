@@ -2,15 +2,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/argmax.h>
-#include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros_like.h>
-#include <fmt/format.h>
 
 #include <string>
 
-#include "cdc/error.hpp"
 #include "cdc/schema.hpp"
 
 /// What assignments share: how scores are normalised before, how codes are made one-hot after.
@@ -33,12 +30,6 @@ inline at::Tensor normalised(const at::Tensor& scores, const std::string& normal
 /// One-hot codes: the largest of each row.
 inline at::Tensor one_hot(const at::Tensor& codes) {
   return at::zeros_like(codes).scatter_(-1, codes.argmax(-1, /*keepdim=*/true), 1.0);
-}
-
-/// Throws where a code is NaN or infinite, which only scores that are so can cause.
-inline void expect_finite(const at::Tensor& codes, const char* what) {
-  if (!at::isfinite(codes.sum()).item<bool>())
-    throw cdc::Error(fmt::format("{} needs finite scores, but some are not; the network that gave them has diverged", what));
 }
 
 }  // namespace cdc_assign

@@ -5,8 +5,6 @@
 #include <ATen/ops/exp.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "support/node_harness.hpp"
 
 namespace {
@@ -36,20 +34,6 @@ TEST(AssignSoftmax, HardCodesAreOneHotAtTheLargestScore) {
   EXPECT_EQ((codes == 1).sum().item<std::int64_t>(), 18);
   EXPECT_EQ(codes.sum().item<float>(), 18);
   EXPECT_TRUE(at::equal(codes.argmax(-1), scores().argmax(-1)));
-}
-
-TEST(AssignSoftmax, ScoresThatAreNotFiniteAreAnError) {
-  NodeHarness node("assign.softmax", "{}", {{"V", 2}, {"K", 4}});
-  at::Tensor x = scores();
-  x[1][3][2] = NAN;
-  node.input("logits", x);
-  try {
-    node.forward();
-    FAIL();
-  } catch (const cdc::Error& e) {
-    EXPECT_NE(std::string(e.what()).find("softmax needs finite scores, but some are not; the network that gave them has diverged"), std::string::npos)
-        << e.what();
-  }
 }
 
 }  // namespace
