@@ -141,6 +141,20 @@ TEST(Contrastive, ProbabilitiesAreKept) {
               0.045);
 }
 
+TEST(Contrastive, EqualizesWithItsProbability) {
+  // Enough pixels to spread over 256 shades, of which only the darker half is used.
+  const cdc::Image image = picture(32, 32, 1, [](int y, int x, int) { return (y * 32 + x) % 128; });
+  const auto brightest = [&](double p, int sample) {
+    const std::vector<float> v = view(*make<cdc::Augment>("augment.contrastive", nothing({{"equalize_p", p}})), image, {5, 0, sample, 0}, 32);
+    return *std::max_element(v.begin(), v.end());
+  };
+  EXPECT_FLOAT_EQ(brightest(0, 0), 127.0f / 255);
+  EXPECT_EQ(brightest(1, 0), 1.0f);
+  int equalized = 0;
+  for (int i = 0; i < 500; ++i) equalized += brightest(0.3, i) == 1.0f;
+  EXPECT_NEAR(equalized / 500.0, 0.3, 0.1);  // five standard deviations
+}
+
 TEST(Contrastive, JitterFactorsCoverTheirRangesInAnyOrder) {
   // A picture of one pixel's colour: brightness alone gives the factor.
   const cdc::Image image = picture(4, 4, 3, [](int, int, int) { return 100; });

@@ -53,9 +53,8 @@ class Contrastive final : public cdc::Augment {
     s.param(&Contrastive::saturation, "saturation", "Saturation is multiplied by 1 - this to 1 + this (at least 0)").range(0, 10);
     s.param(&Contrastive::hue, "hue", "The hue is turned by up to this share of the circle, either way").range(0, 0.5);
     s.param(&Contrastive::clip, "clip",
-            "Where jittered values are cut to black and white: after each operation, as torchvision does, or once after the last, which keeps the "
-            "texture "
-            "of an image that is bright only for a while")
+            "Where jittered values are cut to black and white: after each operation, as torchvision does, or once after the last, which keeps "
+            "the texture of an image that is bright only for a while")
         .choices({"each", "end"});
     s.param(&Contrastive::grey_p, "grey_p", "Probability of taking the colour away").range(0, 1);
     s.param(&Contrastive::blur_p, "blur_p", "Probability of a Gaussian blur").range(0, 1);

@@ -8,8 +8,9 @@ version=$(sed -n 's/^#define CDC_SDK_VERSION \([0-9]*\)$/\1/p' "$include/cdc/plu
 hash=$(cd "$include/cdc" && for header in $(LC_ALL=C ls ./*.hpp); do
   echo "$header" && sed -e 's|//.*||' -e '/^#define CDC_SDK_VERSION/d' "$header"
 done | tr -s ' \n' '\n\n' | sha256sum | cut -c1-16)
-read -r old_version old_hash < "$record" || true
-if [ "$hash" != "${old_hash:-}" ] && [ "$version" = "${old_version:-}" ]; then
+old_version='' old_hash=''
+[ ! -f "$record" ] || read -r old_version old_hash < "$record"
+if [ "$hash" != "$old_hash" ] && [ "$version" = "$old_version" ]; then
   echo "The headers of the SDK changed, but CDC_SDK_VERSION is $version as before: plugins built against the old ones would be let in."
   echo "Raise it in engine/include/cdc/plugin.hpp, then: CDC_SDK_WRITE=1 ctest -R setup/sdk_version"
   exit 1
