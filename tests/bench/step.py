@@ -3,7 +3,7 @@
     build/oracle-venv/bin/python tests/bench/step.py build/torch-wheel/bin/bench_step [--steps 100] [--rounds 5] [--bfloat16]
 
 The two sides take turns, a process of the engine's and a loop of PyTorch's a round; prints each side's median and the median of the rounds' ratios.
-Rendering of views is left out on PyTorch's side (tensors are made beforehand) and only waited for on the engine's. A fair comparison takes one LibTorch for
+Rendering of views is left out on both sides: PyTorch's tensors are made beforehand, the engine's loaders finish before a step begins. A fair comparison takes one LibTorch for
 both: build the engine against the wheel.
 """
 import argparse, re, statistics, subprocess, time
