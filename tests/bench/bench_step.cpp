@@ -1,22 +1,23 @@
-// What the engine adds to a training step: CDC on 28 x 28 grey images, once through the engine's graph session and once as a bare loop of LibTorch calls,
-// by hand, over the same rendered batches, with the same kernels and weights. Both sides take turns, a step each; prints the median of the pairs' ratios.
+// What the engine adds to a training step: CDC on 28 x 28 grey images, once through the engine's graph session and once as a bare loop of LibTorch
+// calls, by hand, over the same rendered batches, with the same kernels and weights. Both sides take turns, a step each; prints the median of the
+// pairs' ratios.
 //
 //     bench_step [--steps N] [--batch B] [--threads T] [--width W] [--bfloat16] [--engine-only]
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <malloc.h>
 #include <torch/nn.h>
 
 #include <algorithm>
 #include <chrono>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <numeric>
 #include <thread>
 
+#include "base/memory.hpp"
 #include "cdc/dataset.hpp"
 #include "cdc/optimizer.hpp"
 #include "cdc/random.hpp"
@@ -54,11 +55,13 @@ class Noise final : public cdc::Dataset {
 
 std::string pipeline(int batch, int width) {
   return "[pipeline]\nname = \"bench\"\n[stage.images]\nplugin = \"dataset.idx\"\nroot = \"/nowhere\"\n[stage.train]\nplugin = \"stage.train\"\n"
-         "in.data = \"images\"\nloss = \"loss\"\nbatch_size = " + std::to_string(batch) +
+         "in.data = \"images\"\nloss = \"loss\"\nbatch_size = " +
+         std::to_string(batch) +
          "\noptimizer = { plugin = \"optimizer.adam\", lr = 3e-3, weight_decay = 1e-5 }\n"
          "[stage.train.graph.views]\nplugin = \"augment.contrastive\"\nmin_area = 0.4\nbrightness = 0.4\ncontrast = 0.4\nmean = [0.0]\nstd = [1.0]\n"
-         "[stage.train.graph.encoder]\nplugin = \"backbone.convnet\"\nin.images = \"views\"\nchannels = [" + std::to_string(width) + ", " + std::to_string(2 * width) +
-         ", " + std::to_string(4 * width) + ", " + std::to_string(4 * width) + ", " + std::to_string(8 * width) + "]" +
+         "[stage.train.graph.encoder]\nplugin = \"backbone.convnet\"\nin.images = \"views\"\nchannels = [" +
+         std::to_string(width) + ", " + std::to_string(2 * width) + ", " + std::to_string(4 * width) + ", " + std::to_string(4 * width) + ", " +
+         std::to_string(8 * width) + "]" +
          "\n[stage.train.graph.head]\nplugin = \"head.cdc\"\nin.features = \"encoder\"\nclusters = 10\ninstance_dim = 64\nhidden = 512\n"
          "[stage.train.graph.codes]\nplugin = \"assign.sinkhorn\"\nin.logits = \"head.cluster\"\nnormalise = \"softmax\"\n"
          "[stage.train.graph.loss]\nplugin = \"loss.cdc\"\nin.cluster = \"head.cluster\"\nin.instance = \"head.instance\"\nin.codes = \"codes\"\n"
@@ -70,8 +73,9 @@ struct Bare : torch::nn::Module {
   explicit Bare(int w) {
     const int widths[] = {1, w, 2 * w, 4 * w, 4 * w, 8 * w}, strides[] = {2, 1, 2, 1, 2};
     for (int i = 0; i < 5; ++i) {
-      convs.push_back(register_module("c" + std::to_string(i),
-                                      torch::nn::Conv2d(torch::nn::Conv2dOptions(widths[i], widths[i + 1], 3).stride(strides[i]).padding(1).bias(false))));
+      convs.push_back(
+          register_module("c" + std::to_string(i),
+                          torch::nn::Conv2d(torch::nn::Conv2dOptions(widths[i], widths[i + 1], 3).stride(strides[i]).padding(1).bias(false))));
       norms.push_back(register_module("n" + std::to_string(i), torch::nn::BatchNorm2d(widths[i + 1])));
     }
     hidden = register_module("hidden", torch::nn::Linear(torch::nn::LinearOptions(8 * w, 512).bias(false)));
@@ -98,8 +102,7 @@ struct Bare : torch::nn::Module {
     {
       const at::NoGradGuard no_gradient;
       const at::Tensor scores = at::softmax(z, -1).contiguous();
-      for (int v = 0; v < 2; ++v)
-        cdc::sinkhorn(scores[v].data_ptr<float>(), b, 10, b, {}, codes[v].data_ptr<float>());
+      for (int v = 0; v < 2; ++v) cdc::sinkhorn(scores[v].data_ptr<float>(), b, 10, b, {}, codes[v].data_ptr<float>());
     }
     const at::Tensor log_prediction = at::log_softmax(z, -1);
     const at::Tensor query = at::cat({log_prediction.exp() / 0.2, n / 0.2}, -1), key = at::roll(at::cat({codes, n}, -1), -1, 0);
@@ -112,6 +115,16 @@ struct Bare : torch::nn::Module {
   torch::nn::Linear hidden{nullptr}, cluster{nullptr}, instance{nullptr};
   torch::nn::BatchNorm1d norm{nullptr};
 };
+
+/// Returns once the process uses less than a fifth of a core.
+void wait_until_idle() {
+  for (std::clock_t last = std::clock();;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    const std::clock_t now = std::clock();
+    if (now - last < CLOCKS_PER_SEC / 500) return;
+    last = now;
+  }
+}
 
 double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
@@ -134,9 +147,7 @@ int main(int argc, char** argv) {
     if (std::strcmp(argv[i], "--bfloat16") == 0) bfloat16 = true;
     if (std::strcmp(argv[i], "--engine-only") == 0) engine_only = true;
   }
-  // As in cdc-run, for both sides: otherwise each pays the system for its activations' memory at every step, a fifth of a float32 step.
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  cdc::keep_freed_memory();  // as cdc-run does, for both sides
   cdc::Registry registry;
   registry.load_default_folders();
   const cdc::Plan plan = cdc::plan_text(pipeline(batch, width), "bench.toml", {}, registry);
@@ -204,8 +215,7 @@ int main(int argc, char** argv) {
       b = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
     };
     if (engine_only) {
-      // Its other side renders nothing: the loaders finish first, so that the step has the cores to itself there too.
-      std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      wait_until_idle();  // the loaders: what this is compared with renders nothing
       run_engine();
     } else if (i % 2 == 0) {
       run_engine();

@@ -3,8 +3,8 @@
     build/oracle-venv/bin/python tests/bench/step.py build/torch-wheel/bin/bench_step [--steps 100] [--rounds 5] [--bfloat16]
 
 The two sides take turns, a process of the engine's and a loop of PyTorch's a round; prints each side's median and the median of the rounds' ratios.
-Rendering of views is left out on both sides: PyTorch's tensors are made beforehand, the engine's loaders finish before a step begins. A fair comparison takes one LibTorch for
-both: build the engine against the wheel.
+Rendering of views is left out on both sides: PyTorch's tensors are made beforehand, the engine's loaders finish before a timed step begins. A fair comparison
+takes one LibTorch for both: build the engine against the wheel. Freed memory is kept on the engine's side, as in cdc-run; PyTorch's does what it does by itself.
 """
 import argparse, re, statistics, subprocess, time
 import torch, torch.nn as nn, torch.nn.functional as F

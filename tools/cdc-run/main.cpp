@@ -1,15 +1,14 @@
 #include <fmt/format.h>
-#include <malloc.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 
+#include "base/memory.hpp"
 #include "cdc-run/options.hpp"
 #include "cdc-run/terminal.hpp"
 #include "cdc/error.hpp"
@@ -35,9 +34,7 @@ void on_signal(int) {
 /// Before LibTorch is loaded: its OpenMP library reads the environment then. Spinning threads take the cores from the loaders.
 void prepare_process() {
   ::setenv("OMP_WAIT_POLICY", "passive", 0);
-  // Tensors come and go by the batch: keep their memory instead of giving it back to the system each time.
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  cdc::keep_freed_memory();
   struct sigaction action {};
   action.sa_handler = &on_signal;
   action.sa_flags = SA_RESTART;
