@@ -374,6 +374,8 @@ void Training::show(std::int64_t batch, double seconds, std::int64_t images, boo
   p.text += fmt::format("epoch {}/{}  loss {:.4f}  {:.0f} images/s  waiting for data {:.1f} %", epoch_ + 1, stage_.epochs,
                         loss_sum_ / static_cast<double>(batch), static_cast<double>(images) / std::max(seconds, 1e-9), waiting);
   if (last && !clusters_.count.empty()) p.text += fmt::format("  entropy {:.3f}  largest {:.3f}", clusters_.entropy(), clusters_.largest_share());
+  const std::int64_t kept = (stage_.epochs + 19) / 20;  // of a long training, each twentieth: the rest is in metrics.jsonl
+  p.keep = last && ((epoch_ + 1) % kept == 0 || epoch_ + 1 == stage_.epochs);
   context_.progress(p);
 }
 

@@ -119,12 +119,21 @@ void Terminal::progress(const std::string& stage, const Progress& progress) {
     active.began = active.shown = now;
     active.tenth = progress.total > 0 ? progress.done * 10 / progress.total : 0;
   }
+  const std::int64_t tenth = progress.total > 0 ? progress.done * 10 / progress.total : 0;
+  if (progress.keep) {
+    finish();
+    out_ << active.line << std::endl;
+    active.line.clear();  // it stands above the live line now
+    active.keeps = true;
+    active.shown = now;
+    show();
+    return;
+  }
   if (live_) {
     if (now - redrawn_ >= kRedraw || progress.done == progress.total) show();
     return;
   }
-  const std::int64_t tenth = progress.total > 0 ? progress.done * 10 / progress.total : 0;
-  if (tenth == active.tenth && now - active.shown < kSparse) return;
+  if ((tenth == active.tenth || active.keeps) && now - active.shown < kSparse) return;
   active.tenth = tenth;
   active.shown = now;
   out_ << active.line << std::endl;

@@ -21,7 +21,8 @@ std::string score_table(const Value& summary);
 /// What `--dry-run` prints.
 std::string status_text(const std::vector<StageStatus>& stages);
 
-/// Shows a run: on a terminal one live line of progress, elsewhere a line now and then (each tenth of the way, or after half a minute).
+/// Shows a run: on a terminal one live line of progress, elsewhere a line now and then (each tenth of the way, or after half a
+/// minute). What is to be kept gets a line on both; half a minute then parts it from lines that are not.
 class Terminal final : public RunObserver {
  public:
   using Clock = std::function<double()>;  ///< seconds
@@ -39,7 +40,7 @@ class Terminal final : public RunObserver {
 
  private:
   struct Active {
-    bool seen = false;
+    bool seen = false, keeps = false;
     std::int64_t first = 0, tenth = -1;
     std::string unit;  ///< what `first` counts
     double began = 0, shown = 0;

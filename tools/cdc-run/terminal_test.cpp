@@ -81,6 +81,23 @@ TEST_F(TerminalTest, ElsewhereLinesAreSparse) {
   EXPECT_EQ(take(), "train            done in 4:05\n");
 }
 
+TEST_F(TerminalTest, WhatIsKeptHasItsLine) {
+  for (const bool live : {false, true}) {
+    Terminal terminal = make(live);
+    terminal.progress("train", {0, 40, "step", "epoch 1"});
+    time += 1;
+    take();
+    terminal.progress("train", {10, 40, "step", "epoch 1 ends", true});
+    EXPECT_EQ(take(), live ? "\r\x1b[Ktrain            epoch 1 ends  ETA 3.0 s\n" : "train            epoch 1 ends  ETA 3.0 s\n");
+    time += 1;
+    terminal.progress("train", {19, 40, "step", "epoch 2"});
+    EXPECT_EQ(take(), live ? "\rtrain            epoch 2  ETA 2.2 s\x1b[K" : "") << "a tenth of the way is no news beside epochs";
+    time += 35;
+    terminal.progress("train", {20, 40, "step", "epoch 2"});
+    EXPECT_EQ(take(), live ? "\rtrain            epoch 2  ETA 37.0 s\x1b[K" : "train            epoch 2  ETA 37.0 s\n");
+  }
+}
+
 TEST_F(TerminalTest, OnATerminalOneLineLives) {
   Terminal terminal = make(true, 60);
   terminal.progress("train", {0, 10, "epoch", "loss 1.0"});

@@ -20,6 +20,7 @@ struct Progress {
   std::int64_t done = 0, total = 0;  ///< in `unit`s
   std::string unit;                  ///< "epoch", "batch", "restart"
   std::string text;                  ///< more: "loss 0.912  5200 images/s  waiting 3 %"
+  bool keep = false;                 ///< worth a line that stays, as an epoch's end is
 };
 
 /// What a stage gets to run with.
