@@ -57,6 +57,7 @@ Value graph_record(const PlannedGraph& graph, const Registry& registry) {
     entry["version"] = node.info->version;
     entry["parameters"] = affecting(*node.info, node.parameters, registry);
     entry["inputs"] = std::move(inputs);
+    if (node.shares) entry["shares"] = graph.nodes.at(*node.shares).name;
     nodes.push_back(std::move(entry));
   }
   return nodes;

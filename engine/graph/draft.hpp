@@ -44,6 +44,7 @@ struct Draft {
   std::set<std::string> wrong_inputs;    ///< inputs whose trouble is told
   std::vector<std::pair<std::string, std::int64_t>> sizes;
   std::map<std::string, std::string> size_origin;  ///< what fixed each size that is known
+  std::optional<std::size_t> shares;               ///< index in the graph of the node whose plugin, parameters and weights it has
 
   std::string title() const;  ///< "node 'head'"
   bool has_output(const PortInfo& port) const;
@@ -82,6 +83,7 @@ struct PipelineDraft {
 void read_part(Draft& draft, const Registry& registry, Problems& problems);
 /// Letters, digits, '_' and '-' alone: names become parts of file names and of "node.port".
 bool is_name(const std::string& name);
+void check_name(const Draft& draft, Problems& problems);
 
 // wiring.cpp
 struct Scope {

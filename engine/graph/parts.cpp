@@ -212,10 +212,13 @@ bool is_name(const std::string& name) {
   });
 }
 
-void read_part(Draft& draft, const Registry& registry, Problems& problems) {
+void check_name(const Draft& draft, Problems& problems) {
   if (!is_name(draft.name))
     problems.add(draft.spec->key_where, fmt::format("a {} is named with letters, digits, '_' and '-' (at most 100 of them): rename '{}'",
                                                     kind_name(draft.kind), draft.name));
+}
+
+void read_part(Draft& draft, const Registry& registry, Problems& problems) {
   draft.info = find_plugin(*draft.spec, draft.spec->where, draft.title(), draft.kind, registry, problems);
   if (draft.info == nullptr) return;
   Part part(*draft.info, *draft.spec, draft.spec->where, draft.title(), draft.header, registry, problems);

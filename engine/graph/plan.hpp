@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,19 +20,20 @@ struct Source {
 };
 
 struct Connection {
-  std::string port;              ///< the input
-  std::vector<Source> sources;   ///< one, or more for a list
+  std::string port;             ///< the input
+  std::vector<Source> sources;  ///< one, or more for a list
 };
 
 /// A node of a checked graph.
 struct PlannedNode {
   std::string name;
   const ComponentInfo* info = nullptr;
-  Location where;                                             ///< of its table's header
-  std::map<std::string, Location> parameter_where;            ///< of the parameters that the file or command line gives
-  Value parameters;                                           ///< table, resolved: every parameter, defaults included; a component is a table with "plugin"
-  std::vector<Connection> inputs;                             ///< those connected; `samples` is not among them
-  std::vector<std::pair<std::string, std::int64_t>> sizes;    ///< symbol -> size, 0 = not known at load
+  Location where;                                   ///< of its table's header
+  std::map<std::string, Location> parameter_where;  ///< of the parameters that the file or command line gives
+  Value parameters;                                 ///< table, resolved: every parameter, defaults included; a component is a table with "plugin"
+  std::vector<Connection> inputs;                   ///< those connected; `samples` is not among them
+  std::vector<std::pair<std::string, std::int64_t>> sizes;  ///< symbol -> size, 0 = not known at load
+  std::optional<std::size_t> shares;                        ///< the node at work here too, weights and all; its info and parameters stand here
 };
 
 /// Nodes in an order in which each comes after what it reads (ties: order of the file).
@@ -46,11 +48,11 @@ struct PlannedStage {
   const ComponentInfo* info = nullptr;
   Location where;
   std::map<std::string, Location> parameter_where;
-  Value parameters;                                ///< as of a node
+  Value parameters;  ///< as of a node
   std::vector<Connection> inputs;
-  std::shared_ptr<const PlannedGraph> graph;       ///< its own or, for a stage that reads a model, see model_graphs
+  std::shared_ptr<const PlannedGraph> graph;  ///< its own or, for a stage that reads a model, see model_graphs
   std::vector<std::pair<std::string, std::shared_ptr<const PlannedGraph>>> model_graphs;  ///< input port of type model -> the graph that made it
-  std::map<std::string, Source> ports;             ///< port parameters ("loss", "prediction", "node") -> node of the graph and its port
+  std::map<std::string, Source> ports;  ///< port parameters ("loss", "prediction", "node") -> node of the graph and its port
   std::vector<std::pair<std::string, std::int64_t>> sizes;
 };
 
@@ -59,8 +61,8 @@ struct Plan {
   std::string name;
   std::uint64_t seed = 0;
   std::vector<PlannedStage> stages;
-  std::string file;                                ///< as given
-  Value resolved;  ///< the whole file as resolved, for --print-config and the run directory
+  std::string file;  ///< as given
+  Value resolved;    ///< the whole file as resolved, for --print-config and the run directory
 };
 
 }  // namespace cdc

@@ -48,6 +48,7 @@ std::shared_ptr<PlannedGraph> planned(const GraphDraft& graph, const std::string
     node.parameters = draft.parameters;
     node.inputs = connections(draft, place);
     node.sizes = draft.sizes;
+    if (draft.shares) node.shares = place[*draft.shares];
   }
   return out;
 }
@@ -56,7 +57,10 @@ std::shared_ptr<PlannedGraph> planned(const GraphDraft& graph, const std::string
 template <class Drafts>
 Value resolved_part(const Draft& draft, const Drafts& all) {
   Value out = Value::table();
-  out["plugin"] = draft.info->id;
+  if (draft.shares)
+    out["shares"] = all[*draft.shares].name;
+  else
+    out["plugin"] = draft.info->id;
   Value in = Value::table();
   for (const planning::Wire& wire : draft.wires) {
     Value list = Value::array();
@@ -64,6 +68,7 @@ Value resolved_part(const Draft& draft, const Drafts& all) {
     in[wire.port] = draft.info->input(wire.port)->list ? list : list.as_array().front();
   }
   if (!in.as_table().empty()) out["in"] = std::move(in);
+  if (draft.shares) return out;
   for (const auto& [name, value] : draft.parameters.as_table()) out[name] = value;
   return out;
 }

@@ -20,6 +20,6 @@ CDC_API Plan plan_text(const std::string& text, const std::string& name, const s
 /// The sizes of a graph once the data are open: `known` fixes sizes of ports by "node.symbol" (the augment nodes' B excluded). cdc::Error where they
 /// do not fit together, naming nodes, ports and lines. Returns the sizes of each node, in the graph's order.
 CDC_API std::vector<std::vector<std::pair<std::string, std::int64_t>>> resolve_sizes(const PlannedGraph& graph,
-                                                                                    const std::vector<std::pair<std::string, std::int64_t>>& known);
+                                                                                     const std::vector<std::pair<std::string, std::int64_t>>& known);
 
 }  // namespace cdc

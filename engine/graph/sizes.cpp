@@ -29,6 +29,8 @@ class Solver {
     }
     for (std::size_t i = 0; i < parts_.size(); ++i)
       for (const SizedPart::Wire& wire : parts_[i].wires) connect(i, wire);
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+      if (parts_[i].shares && parts_[i].info != nullptr) share(i, *parts_[i].shares);
     for (const KnownSize& size : known) apply(size);
     return result();
   }
@@ -101,13 +103,45 @@ class Solver {
         // One from now on, with both values: what else meets either of them is no further news.
         disputed_[b].insert({value_[a], value_[b]});
       }
-      disputed_[b].insert(disputed_[a].begin(), disputed_[a].end());
-      if (value_[b] == 0) {
-        value_[b] = value_[a];
-        origin_[b] = origin_[a];
-      }
-      parent_[a] = b;
+      merge(a, b);
     }
+  }
+
+  void merge(int a, int b) {
+    disputed_[b].insert(disputed_[a].begin(), disputed_[a].end());
+    if (value_[b] == 0) {
+      value_[b] = value_[a];
+      origin_[b] = origin_[a];
+    }
+    parent_[a] = b;
+  }
+
+  /// Weights are made for the sizes of one place and used in another; views, batch, height and width are each place's own.
+  void share(std::size_t part, std::size_t owner) {
+    for (const std::string& symbol : symbols(*parts_[part].info)) {
+      if (symbol == "V" || symbol == "B" || symbol == "H" || symbol == "W") continue;
+      const int a = slot(part, symbol), b = slot(owner, symbol);
+      if (a == b) continue;
+      if (value_[a] != 0 && value_[b] != 0 && value_[a] != value_[b]) {
+        problems_.push_back(
+            {parts_[part].where, fmt::format("sizes do not fit: {} shares '{}' and has {} = {} ({}), but '{}' has {} = {} ({})", parts_[part].title,
+                                             parts_[owner].name, symbol, value_[a], origin_[a], parts_[owner].name, symbol, value_[b], origin_[b])});
+        disputed_[b].insert({value_[a], value_[b]});
+      }
+      merge(a, b);
+    }
+  }
+
+  static std::vector<std::string> symbols(const ComponentInfo& info) {
+    std::vector<std::string> all;
+    const auto add = [&](const std::string& symbol) {
+      if (!is_number(symbol) && std::find(all.begin(), all.end(), symbol) == all.end()) all.push_back(symbol);
+    };
+    for (const auto* ports : {&info.inputs, &info.outputs})
+      for (const PortInfo& port : *ports)
+        for (const std::string& symbol : port.sizes) add(symbol);
+    for (const SizeInfo& size : info.sizes) add(size.symbol);
+    return all;
   }
 
   void apply(const KnownSize& size) {
@@ -129,16 +163,11 @@ class Solver {
     out.origin.resize(parts_.size());
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       if (parts_[i].info == nullptr) continue;
-      const auto add = [&](const std::string& symbol) {
-        if (is_number(symbol) || std::any_of(out.of[i].begin(), out.of[i].end(), [&](const auto& one) { return one.first == symbol; })) return;
+      for (const std::string& symbol : symbols(*parts_[i].info)) {
         const int at = slot(i, symbol);
         out.of[i].emplace_back(symbol, value_[at]);
         out.origin[i][symbol] = origin_[at];
-      };
-      for (const auto* ports : {&parts_[i].info->inputs, &parts_[i].info->outputs})
-        for (const PortInfo& port : *ports)
-          for (const std::string& symbol : port.sizes) add(symbol);
-      for (const SizeInfo& size : parts_[i].info->sizes) add(size.symbol);
+      }
     }
     out.problems = std::move(problems_);
     return out;

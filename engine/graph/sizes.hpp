@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@ struct SizedPart {
     Location where;
   };
   std::vector<Wire> wires;
+  std::optional<std::size_t> shares;  ///< index of the part at work here too: sizes are alike but for views, batch, height and width
 };
 
 /// A size known from outside (the data set), applied last.

@@ -49,6 +49,52 @@ void read_settings(PipelineDraft& draft, const Spec& table, Problems& problems) 
   }
 }
 
+/// `shares = "NODE"`: another node at work in one more place.
+void read_shared(GraphDraft& graph, Draft& node, const Scope& scope, Problems& problems) {
+  const Spec& given = *node.spec->find("shares");
+  if (!given.is_string()) {
+    if (!given.is_told())
+      problems.add(given.where, fmt::format("'shares' of {} must be the name of a node, found {}", node.title(), given.value().to_json()));
+    return;
+  }
+  const auto target = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Draft& one) { return one.name == given.string(); });
+  if (target == graph.nodes.end() || &*target == &node) {
+    std::vector<std::string> names;
+    for (const Draft& one : graph.nodes)
+      if (&one != &node && one.spec->find("shares") == nullptr) names.push_back(one.name);
+    std::string hint = did_you_mean(given.string(), names);
+    if (hint.empty()) hint = names.empty() ? "; there is no other" : fmt::format("; there are {}", quoted_list(names));
+    problems.add(given.where, fmt::format("{} shares '{}', but there is no other node '{}' in {}{}", node.title(), given.string(), given.string(),
+                                          scope.place, hint));
+    return;
+  }
+  if (const Spec* further = target->spec->find("shares"); further != nullptr) {
+    problems.add(given.where, fmt::format("{} shares '{}', which shares a node itself: name that one{}", node.title(), given.string(),
+                                          further->is_string() ? fmt::format(", shares = \"{}\"", further->string()) : std::string()));
+    return;
+  }
+  for (const auto& [key, entry] : node.spec->table)
+    if (key != "shares" && key != "in")
+      problems.add(entry.key_where,
+                   fmt::format("{} has the plugin and the parameters of '{}', which it shares: remove '{}'", node.title(), given.string(), key));
+  if (target->info == nullptr) return;  // told
+  const ComponentInfo& info = *target->info;
+  const auto refuse = [&](const char* why) {
+    problems.add(given.where,
+                 fmt::format("{} cannot share '{}' ('{}'), which {}: give it a plugin of its own", node.title(), given.string(), info.id, why));
+  };
+  if (std::any_of(info.inputs.begin(), info.inputs.end(), [](const PortInfo& p) { return p.type == PortType::samples; }))
+    return refuse("renders views and has no weights");
+  if (std::any_of(info.states.begin(), info.states.end(), [](const StateInfo& s) { return !s.trainable; }))
+    return refuse("keeps a state from batch to batch");
+  node.info = target->info;
+  node.parameters = target->parameters;
+  node.parameter_where = target->parameter_where;
+  node.wrong = target->wrong;
+  node.component = target->component;
+  node.shares = static_cast<std::size_t>(target - graph.nodes.begin());
+}
+
 /// The table [stage.NAME.graph]: nodes, their parameters and wires.
 void read_graph(PipelineDraft& draft, std::size_t owner, const Spec& table, const Registry& registry, Problems& problems) {
   GraphDraft graph;
@@ -64,11 +110,14 @@ void read_graph(PipelineDraft& draft, std::size_t owner, const Spec& table, cons
     node.kind = Kind::node;
     node.header = header;
     node.spec = &spec;
-    read_part(node, registry, problems);
+    check_name(node, problems);
+    if (spec.find("shares") == nullptr) read_part(node, registry, problems);
   }
   if (table.table.empty())
     problems.add(table.where, fmt::format("the graph of stage '{}' has no nodes: add tables [{}.graph.NODE]", draft.stages[owner].name,
                                           draft.stages[owner].header));
+  for (Draft& node : graph.nodes)
+    if (node.spec->find("shares") != nullptr) read_shared(graph, node, scope_of(draft, graph), problems);
   // A wrong parameter leaves the wiring as it is, but for what a node follows.
   for (const Draft& node : graph.nodes) graph.broken = graph.broken || node.info == nullptr || (node.info->follow != nullptr && !node.wrong.empty());
   const std::size_t before = problems.all.size();
@@ -77,7 +126,7 @@ void read_graph(PipelineDraft& draft, std::size_t owner, const Spec& table, cons
   std::vector<std::string> names;
   for (const Draft& node : graph.nodes) names.push_back(node.name);
   for (const Draft& node : graph.nodes) {
-    if (node.info == nullptr || node.info->follow == nullptr || node.component == nullptr || !node.wrong.empty()) continue;
+    if (node.info == nullptr || node.info->follow == nullptr || node.component == nullptr || !node.wrong.empty() || node.shares) continue;
     std::string followed;
     try {
       followed = node.info->follow(*node.component);
@@ -252,6 +301,7 @@ void read_pipeline(PipelineDraft& draft, const Spec& spec, const std::string& de
     stage.kind = Kind::stage;
     stage.header = "stage." + name;
     stage.spec = &table;
+    check_name(stage, problems);
     read_part(stage, registry, problems);
   }
   const Scope scope{pointers(draft.stages), "the pipeline"};
@@ -279,6 +329,7 @@ void find_dead_nodes(PipelineDraft& draft, Problems& problems) {
       const Draft& node = graph.nodes[alive[head]];
       for (const Wire& wire : node.wires)
         for (const Source& source : wire.sources) reach(source.index);
+      if (node.shares) reach(*node.shares);  // whose weights it takes
       if (node.info->follow == nullptr || node.component == nullptr) continue;
       const std::string followed = node.info->follow(*node.component);
       for (std::size_t i = 0; i < graph.nodes.size(); ++i)

@@ -26,15 +26,18 @@ struct OutputSlot {
 struct BuiltNode {
   const PlannedNode* plan = nullptr;
   std::shared_ptr<Component> component;
-  Node* node = nullptr;        ///< one of these two
+  Node* node = nullptr;  ///< one of these two
   Augment* augment = nullptr;
   Node* followed = nullptr;
+  bool shared = false;  ///< the component is another node's, which makes, keeps and moves it
   std::uint64_t seed = 0;
   std::vector<std::pair<std::string, std::vector<std::size_t>>> inputs;  ///< port -> slots
   std::vector<std::pair<std::string, std::size_t>> outputs;              ///< port -> slot
   std::vector<bool> needs;                                               ///< [nodes] that it depends on, itself included
   std::array<int, 2> size{};                                             ///< of an augment node: height and width
 
+  /// The node whose moments are called here: nullptr for an augmentation, and where another place already does it.
+  Node* own() const { return shared ? nullptr : node; }
   std::string label() const { return fmt::format("node '{}' ({})", plan->name, plan->info->id); }
 };
 

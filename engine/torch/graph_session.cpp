@@ -170,11 +170,15 @@ class Session::NodeWholeSet final : public WholeSet {
 
 Session::Session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry) : graph_(std::move(graph)) {
   std::map<std::pair<std::size_t, std::string>, std::size_t> where;
+  std::vector<std::shared_ptr<Component>> components(graph_->nodes.size());
+  for (std::size_t i = 0; i < components.size(); ++i)
+    if (const PlannedNode& plan = graph_->nodes[i]; !plan.shares) components[i] = registry.create(*plan.info, plan.parameters);
   for (std::size_t i = 0; i < graph_->nodes.size(); ++i) {
     const PlannedNode& plan = graph_->nodes[i];
     BuiltNode n;
     n.plan = &plan;
-    n.component = registry.create(*plan.info, plan.parameters);
+    n.component = components[plan.shares.value_or(i)];
+    n.shared = plan.shares.has_value();
     n.node = dynamic_cast<Node*>(n.component.get());
     n.augment = dynamic_cast<Augment*>(n.component.get());
     if (n.node == nullptr && n.augment == nullptr)
@@ -197,7 +201,7 @@ Session::Session(std::shared_ptr<const PlannedGraph> graph, const Registry& regi
     nodes_.push_back(std::move(n));
   }
   for (BuiltNode& n : nodes_)
-    if (n.node != nullptr && !n.node->follow().empty()) n.followed = nodes_[graph_->node(n.node->follow())].node;
+    if (n.own() != nullptr && !n.node->follow().empty()) n.followed = nodes_[graph_->node(n.node->follow())].node;
 }
 
 std::size_t Session::slot_of(const std::string& node, const std::string& port) const {
@@ -238,6 +242,7 @@ void Session::build(const SessionOptions& options) {
     BuiltNode& n = nodes_[i];
     if (n.node == nullptr) continue;
     n.seed = seed_of(options.seed, n.plan->name);
+    if (n.shared) continue;
     at_node(n, "making it", [&] {
       at::manual_seed(n.seed);
       n.node->build({sizes[i], n.plan->name, n.seed});
@@ -254,7 +259,7 @@ void Session::build(const SessionOptions& options) {
 std::vector<NamedTensor> Session::state() {
   std::vector<NamedTensor> all;
   for (BuiltNode& n : nodes_) {
-    if (n.node == nullptr) continue;
+    if (n.own() == nullptr) continue;
     for (const StateInfo& s : n.plan->info->states)
       all.push_back({n.plan->name + "." + s.name, s.tensor(*n.component), s.trainable, s.tensor(*n.component).dim() > 1});
     for (NamedTensor& t : n.node->module_state()) {
@@ -270,7 +275,7 @@ std::size_t Session::load_state(const std::vector<NamedTensor>& saved, bool stri
   std::map<std::string, const at::Tensor*> theirs;
   for (const NamedTensor& t : saved) theirs[t.name] = &t.tensor;
   for (BuiltNode& n : nodes_)
-    if (n.node != nullptr)
+    if (n.own() != nullptr)
       for (const StateInfo& s : n.plan->info->states) {
         const std::string name = n.plan->name + "." + s.name;
         if (s.trainable) continue;
@@ -392,7 +397,7 @@ void Session::forward(const Position& position) {
 void Session::after_step() {
   const at::NoGradGuard no_gradient;
   for (BuiltNode& n : nodes_) {
-    if (n.node == nullptr) continue;
+    if (n.own() == nullptr) continue;
     at_node(n, doing(), [&] {
       NodeStep step(*this, n);
       n.node->after_step(step, n.followed);
@@ -405,7 +410,7 @@ void Session::at_moment(std::int64_t epoch, const char* moment, F&& f) {
   const at::NoGradGuard no_gradient;
   std::map<std::size_t, at::Tensor> computed;
   for (BuiltNode& n : nodes_) {
-    if (n.node == nullptr) continue;
+    if (n.own() == nullptr) continue;
     at_node(n, moment, [&] {
       NodeWholeSet set(*this, n, epoch, computed);
       f(*n.node, set);

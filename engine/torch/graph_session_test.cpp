@@ -216,6 +216,39 @@ TEST_F(GraphSessionTest, StatesNamedOnceAreAllThatIsKept) {
   EXPECT_EQ(names, (std::vector<std::string>{"map.weight*", "momentum.weight", "queue.keys", "centre.centre", "centre.epochs"}));
 }
 
+TEST_F(GraphSessionTest, ASharedNodeWorksInTwoPlacesAndIsKeptOnce) {
+  const auto s = session(pipeline("", R"(
+[stage.train.graph.plain]
+plugin = "test.views"
+count = 1
+noise = 0.0
+[stage.train.graph.plain_map]
+shares = "map"
+in.images = "plain"
+[stage.train.graph.plain_centre]
+plugin = "test.centre"
+in.features = "plain_map"
+)", R"(, "plain_centre")"));
+  std::vector<std::string> names;
+  for (const NamedTensor& t : s->state()) names.push_back(t.name);
+  EXPECT_EQ(std::count(names.begin(), names.end(), "map.weight"), 1);
+  EXPECT_EQ(std::count(names.begin(), names.end(), "plain_map.weight"), 0);
+  s->begin_training();
+  s->start({0, 1, 2, 3, 4, 5, 6, 7}, 8, true, 0, 0);
+  ASSERT_TRUE(s->next());
+  s->forward({true, 0, 0, 1, 1});
+  const at::Tensor weight = find(s->state(), "map.weight");
+  for (const auto& [views, map] : {std::pair("views", "map"), std::pair("plain", "plain_map")})
+    EXPECT_TRUE(at::allclose(s->output(map, "features"), s->output(views, "views").flatten(2).matmul(weight))) << map;
+  EXPECT_EQ(s->output("plain_map", "features").size(0), 1);
+  EXPECT_EQ(s->output("map", "features").size(0), 2);
+  // Both places pull at the one weight.
+  s->output("map", "features").sum().backward();
+  const at::Tensor first = weight.grad().clone();
+  s->output("plain_map", "features").sum().backward();
+  EXPECT_TRUE(at::allclose(weight.grad() - first, s->output("plain", "views").flatten(2).sum(c10::IntArrayRef({0, 1})).unsqueeze(1).expand_as(weight)));
+}
+
 TEST_F(GraphSessionTest, MomentsComeInTheirOrder) {
   const auto s = session(pipeline());
   s->begin_training();

@@ -89,6 +89,42 @@ TEST(Plan, ResolvesShortReferences) {
   EXPECT_THROW(graph.node("nobody"), cdc::Error);
 }
 
+TEST(Plan, ANodeMayShareAnothers) {
+  // Stated before the node that it shares, fed by other views.
+  const Plan p = plan(changed("[stage.pretext.graph.encoder]", R"([stage.pretext.graph.small_views]
+plugin = "augment.views"
+size   = 16
+
+[stage.pretext.graph.small_encoder]
+shares    = "encoder"
+in.images = "small_views"
+
+[stage.pretext.graph.small_head]
+shares      = "head"
+in.features = "small_encoder"
+
+[stage.pretext.graph.encoder])") + R"(
+[stage.more]
+plugin = "stage.extract"
+in.data = "images"
+in.model = "pretext"
+node = "small_head.cluster"
+)");
+  const cdc::PlannedGraph& graph = *stage(p, "pretext").graph;
+  const PlannedNode &small = graph.nodes[graph.node("small_encoder")], &encoder = graph.nodes[graph.node("encoder")];
+  ASSERT_TRUE(small.shares.has_value());
+  EXPECT_EQ(graph.nodes[*small.shares].name, "encoder");
+  EXPECT_FALSE(encoder.shares.has_value());
+  EXPECT_EQ(small.info, encoder.info);
+  EXPECT_EQ(small.parameters, encoder.parameters);
+  EXPECT_EQ(size(small.sizes, "D"), 64);
+  EXPECT_EQ(size(small.sizes, "H"), 16);
+  EXPECT_EQ(size(encoder.sizes, "H"), 32);
+  EXPECT_EQ(size(graph.nodes[graph.node("small_head")].sizes, "K"), 10);
+  // As resolved it says no more than the file did.
+  EXPECT_EQ(p.resolved.at("stage").at("pretext").at("graph").at("small_encoder").to_json(), R"({"shares":"encoder","in":{"images":"small_views.views"}})");
+}
+
 TEST(Plan, SharesGraphs) {
   const Plan p = plan(good_pipeline());
   const PlannedStage &pretext = stage(p, "pretext"), &tune = stage(p, "tune"), &features = stage(p, "features");

@@ -87,6 +87,7 @@ class NodeHarness final : public Step, public WholeSet {
   Node& node() { return *node_; }
   const ComponentInfo& info() const { return *info_; }
   void set_training(bool on) { training_ = on; }
+  void set_indices(at::Tensor indices) { indices_ = std::move(indices); }
   void set_epoch(std::int64_t epoch) { epoch_ = epoch; }
   const std::map<std::string, at::Tensor>& reports() const { return reports_; }
 
