@@ -56,8 +56,7 @@ void apply_override(Spec& root, const std::string& argument, int number, std::ve
     if (entry == nullptr) {
       if (const char* what = named_by_user(path); what != nullptr) {
         const std::vector<std::string> there = keys_of(*table);
-        problem(at, fmt::format("there is no {} '{}'{}", what, word,
-                                there.empty() ? std::string() : fmt::format("; there are {}", quoted_list(there)) + did_you_mean(word, there)));
+        problem(at, fmt::format("there is no {} '{}'{}", what, word, there_are(there) + did_you_mean(word, there)));
         return;
       }
       if (path.empty() && word != "pipeline" && word != "stage") {

@@ -44,4 +44,8 @@ std::string quoted_list(const std::vector<std::string>& names, std::size_t most)
   return out;
 }
 
+std::string there_are(const std::vector<std::string>& names) {
+  return names.empty() ? std::string() : fmt::format("; there {} {}", names.size() == 1 ? "is" : "are", quoted_list(names));
+}
+
 }  // namespace cdc

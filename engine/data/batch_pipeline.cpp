@@ -108,6 +108,8 @@ void BatchPipeline::Impl::check() const {
   if (!r.data) throw Error("a batch pipeline needs a data set");
   if (r.batch_size < 1) throw Error(fmt::format("batch_size is {}; it must be at least 1", r.batch_size));
   if (r.sizes.size() != r.augments.size()) throw Error(fmt::format("{} augmentations, but {} sizes", r.augments.size(), r.sizes.size()));
+  if (!r.picks.empty() && r.picks.size() != r.augments.size())
+    throw Error(fmt::format("{} augmentations, but picks for {}", r.augments.size(), r.picks.size()));
   for (const auto& [height, width] : r.sizes) {
     if (height < 1 || width < 1)
       throw Error(fmt::format("views of {} x {} cannot be rendered; the images differ in size: set the augmentation's size", height, width));
@@ -190,12 +192,26 @@ void BatchPipeline::Impl::render_chunk(const std::shared_ptr<Slot>& slot, std::i
 }
 
 void BatchPipeline::Impl::render_sample(const RenderedBatch& batch, std::int64_t position) const {
-  const std::int64_t sample = batch.samples[static_cast<std::size_t>(position)];
+  const std::int64_t own = batch.samples[static_cast<std::size_t>(position)];
+  std::int64_t sample = own;
   try {
-    const Image image = request.data->image(sample);
-    if (image.channels != request.data->channels())
-      throw Error(fmt::format("has {} channels, but the data set says {}", image.channels, request.data->channels()));
+    Image image;
+    std::int64_t read = -1;  // which sample `image` is
     for (std::size_t a = 0; a < request.augments.size(); ++a) {
+      sample = own;
+      if (request.training && !request.picks.empty() && request.picks[a]) {
+        sample = request.picks[a](request.epoch, own);
+        if (sample < 0 || sample >= request.data->size()) {
+          const std::int64_t wrong = std::exchange(sample, own);
+          throw Error(fmt::format("sample {} of a data set of {} was picked in its place", wrong, request.data->size()));
+        }
+      }
+      if (read != sample) {
+        image = request.data->image(sample);
+        read = sample;
+        if (image.channels != request.data->channels())
+          throw Error(fmt::format("has {} channels, but the data set says {}", image.channels, request.data->channels()));
+      }
       const auto [height, width] = request.sizes[a];
       const std::int64_t floats = std::int64_t{image.channels} * height * width;
       float* out = batch.views[a].get() + position * floats;
@@ -204,7 +220,7 @@ void BatchPipeline::Impl::render_sample(const RenderedBatch& batch, std::int64_t
         continue;
       }
       for (int v = 0; v < views[a]; ++v) {
-        const ViewKey key{request.seed, request.epoch, sample, first_view[a] + v};
+        const ViewKey key{request.seed, request.epoch, own, first_view[a] + v};
         request.augments[a]->render(image, key, height, width, out + v * static_cast<std::int64_t>(batch.samples.size()) * floats);
       }
     }

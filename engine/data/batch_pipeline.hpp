@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct BatchRequest {
   std::shared_ptr<const Dataset> data;
   std::vector<const Augment*> augments;  ///< each gives one tensor a batch; they outlive the pipeline
   std::vector<std::array<int, 2>> sizes; ///< [augments] height and width to render
+  /// [augments], or none: the sample to render in the place of another while training; empty functions leave it. Called from loader threads.
+  std::vector<std::function<std::int64_t(std::int64_t epoch, std::int64_t sample)>> picks;
   std::vector<std::int64_t> order;       ///< samples, in the order to go through them
   std::int64_t batch_size = 0;
   bool training = false;                 ///< views and random streams, the rest that does not fill a batch is left out; otherwise plain views of all

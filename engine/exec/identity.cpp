@@ -58,6 +58,11 @@ Value graph_record(const PlannedGraph& graph, const Registry& registry) {
     entry["parameters"] = affecting(*node.info, node.parameters, registry);
     entry["inputs"] = std::move(inputs);
     if (node.shares) entry["shares"] = graph.nodes.at(*node.shares).name;
+    if (node.follows) {
+      entry["follows"] = graph.nodes.at(node.follows->node).name;
+      entry["momentum"] = node.follows->momentum;
+      entry["momentum_end"] = node.follows->momentum_end;
+    }
     nodes.push_back(std::move(entry));
   }
   return nodes;

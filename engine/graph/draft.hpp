@@ -45,6 +45,7 @@ struct Draft {
   std::vector<std::pair<std::string, std::int64_t>> sizes;
   std::map<std::string, std::string> size_origin;  ///< what fixed each size that is known
   std::optional<std::size_t> shares;               ///< index in the graph of the node whose plugin, parameters and weights it has
+  std::optional<Following> follows;                ///< index in the graph of the node whose plugin and parameters it has, and whose weights it follows
 
   std::string title() const;  ///< "node 'head'"
   bool has_output(const PortInfo& port) const;
@@ -97,6 +98,11 @@ std::optional<Source> resolve_reference(const Scope& scope, const std::string& t
 void read_wires(Draft& draft, const Scope& scope, Problems& problems);
 /// An order in which each comes after what it reads (ties: order of the file); every cycle is told.
 std::vector<std::size_t> sorted_by_wires(const std::vector<const Draft*>& drafts, Problems& problems);
+
+// relatives.cpp: nodes that take plugin and parameters from another, by `shares` or `follows`.
+bool takes_after_another(const Spec& node);
+/// Fills `shares` or `follows` of such nodes, and all that they take from the other.
+void read_relatives(GraphDraft& graph, const std::string& place, Problems& problems);
 
 // stages.cpp: what stages and graphs have to do with each other.
 void read_pipeline(PipelineDraft& draft, const Spec& spec, const std::string& default_name, const Registry& registry, Problems& problems);

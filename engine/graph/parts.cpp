@@ -53,7 +53,7 @@ const ComponentInfo* find_plugin(const Spec& table, const Location& header, cons
     if (info->id.compare(0, prefix.size(), prefix) == 0) family.push_back(info->id);
   }
   std::string hint = did_you_mean(id, ids);
-  if (hint.empty() && !family.empty()) hint = fmt::format("; there are {}", quoted_list(family));
+  if (hint.empty()) hint = there_are(family);
   if (hint.empty()) hint = "; cdc-inspect lists all plugins, and CDC_PLUGIN_PATH names folders of further ones";
   problems.add(plugin->where, fmt::format("there is no {} plugin '{}'{}", kind_name(kind), id, hint));
   return nullptr;

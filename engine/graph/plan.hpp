@@ -24,6 +24,13 @@ struct Connection {
   std::vector<Source> sources;  ///< one, or more for a list
 };
 
+/// Weights that follow another node's: after each step w = m w + (1 - m) w_followed. m goes from `momentum` to `momentum_end` along half a cosine over
+/// all steps of the training (BYOL, arXiv 2006.07733, section 3.2).
+struct Following {
+  std::size_t node = 0;
+  double momentum = 0, momentum_end = 0;
+};
+
 /// A node of a checked graph.
 struct PlannedNode {
   std::string name;
@@ -31,9 +38,10 @@ struct PlannedNode {
   Location where;                                   ///< of its table's header
   std::map<std::string, Location> parameter_where;  ///< of the parameters that the file or command line gives
   Value parameters;                                 ///< table, resolved: every parameter, defaults included; a component is a table with "plugin"
-  std::vector<Connection> inputs;                   ///< those connected; `samples` is not among them
+  std::vector<Connection> inputs;                   ///< those connected
   std::vector<std::pair<std::string, std::int64_t>> sizes;  ///< symbol -> size, 0 = not known at load
   std::optional<std::size_t> shares;                        ///< the node at work here too, weights and all; its info and parameters stand here
+  std::optional<Following> follows;                         ///< the node whose weights its own follow; its info and parameters stand here
 };
 
 /// Nodes in an order in which each comes after what it reads (ties: order of the file).

@@ -49,6 +49,7 @@ std::shared_ptr<PlannedGraph> planned(const GraphDraft& graph, const std::string
     node.inputs = connections(draft, place);
     node.sizes = draft.sizes;
     if (draft.shares) node.shares = place[*draft.shares];
+    if (draft.follows) node.follows = {place[draft.follows->node], draft.follows->momentum, draft.follows->momentum_end};
   }
   return out;
 }
@@ -57,10 +58,15 @@ std::shared_ptr<PlannedGraph> planned(const GraphDraft& graph, const std::string
 template <class Drafts>
 Value resolved_part(const Draft& draft, const Drafts& all) {
   Value out = Value::table();
-  if (draft.shares)
+  if (draft.shares) {
     out["shares"] = all[*draft.shares].name;
-  else
+  } else if (draft.follows) {
+    out["follows"] = all[draft.follows->node].name;
+    out["momentum"] = draft.follows->momentum;
+    out["momentum_end"] = draft.follows->momentum_end;
+  } else {
     out["plugin"] = draft.info->id;
+  }
   Value in = Value::table();
   for (const planning::Wire& wire : draft.wires) {
     Value list = Value::array();
@@ -68,7 +74,7 @@ Value resolved_part(const Draft& draft, const Drafts& all) {
     in[wire.port] = draft.info->input(wire.port)->list ? list : list.as_array().front();
   }
   if (!in.as_table().empty()) out["in"] = std::move(in);
-  if (draft.shares) return out;
+  if (draft.shares || draft.follows) return out;
   for (const auto& [name, value] : draft.parameters.as_table()) out[name] = value;
   return out;
 }

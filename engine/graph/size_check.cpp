@@ -17,7 +17,7 @@ SizedPart sized(const Draft& draft, Problems& problems) {
   part.name = draft.name;
   part.info = draft.info;
   part.where = draft.spec->where;
-  part.shares = draft.shares;
+  part.kin = draft.shares ? draft.shares : draft.follows ? std::optional(draft.follows->node) : std::nullopt;
   if (draft.info == nullptr) return part;
   for (const Wire& wire : draft.wires)
     for (std::size_t i = 0; i < wire.sources.size(); ++i) part.wires.push_back({draft.info->input(wire.port), wire.sources[i], wire.where[i]});
@@ -107,7 +107,7 @@ std::vector<std::vector<std::pair<std::string, std::int64_t>>> resolve_sizes(con
     part.name = node.name;
     part.info = node.info;
     part.where = node.where;
-    part.shares = node.shares;
+    part.kin = node.shares ? node.shares : node.follows ? std::optional(node.follows->node) : std::nullopt;
     for (const SizeInfo& size : node.info->sizes) {
       // A parameter of 0 leaves the size to the data: what those of the file gave need not hold for these.
       const Value* parameter = size.parameter.empty() ? nullptr : node.parameters.find(size.parameter);

@@ -30,7 +30,7 @@ class Solver {
     for (std::size_t i = 0; i < parts_.size(); ++i)
       for (const SizedPart::Wire& wire : parts_[i].wires) connect(i, wire);
     for (std::size_t i = 0; i < parts_.size(); ++i)
-      if (parts_[i].shares && parts_[i].info != nullptr) share(i, *parts_[i].shares);
+      if (parts_[i].kin && parts_[i].info != nullptr) share(i, *parts_[i].kin);
     for (const KnownSize& size : known) apply(size);
     return result();
   }
@@ -124,8 +124,9 @@ class Solver {
       if (a == b) continue;
       if (value_[a] != 0 && value_[b] != 0 && value_[a] != value_[b]) {
         problems_.push_back(
-            {parts_[part].where, fmt::format("sizes do not fit: {} shares '{}' and has {} = {} ({}), but '{}' has {} = {} ({})", parts_[part].title,
-                                             parts_[owner].name, symbol, value_[a], origin_[a], parts_[owner].name, symbol, value_[b], origin_[b])});
+            {parts_[part].where,
+             fmt::format("sizes do not fit: {} has the weights of '{}' and {} = {} ({}), but '{}' has {} = {} ({})", parts_[part].title,
+                         parts_[owner].name, symbol, value_[a], origin_[a], parts_[owner].name, symbol, value_[b], origin_[b])});
         disputed_[b].insert({value_[a], value_[b]});
       }
       merge(a, b);

@@ -31,7 +31,7 @@ struct SizedPart {
     Location where;
   };
   std::vector<Wire> wires;
-  std::optional<std::size_t> shares;  ///< index of the part at work here too: sizes are alike but for views, batch, height and width
+  std::optional<std::size_t> kin;  ///< index of the part whose weights are these, or of the same sizes: all are alike but views, batch, height and width
 };
 
 /// A size known from outside (the data set), applied last.

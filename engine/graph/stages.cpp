@@ -49,52 +49,6 @@ void read_settings(PipelineDraft& draft, const Spec& table, Problems& problems) 
   }
 }
 
-/// `shares = "NODE"`: another node at work in one more place.
-void read_shared(GraphDraft& graph, Draft& node, const Scope& scope, Problems& problems) {
-  const Spec& given = *node.spec->find("shares");
-  if (!given.is_string()) {
-    if (!given.is_told())
-      problems.add(given.where, fmt::format("'shares' of {} must be the name of a node, found {}", node.title(), given.value().to_json()));
-    return;
-  }
-  const auto target = std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Draft& one) { return one.name == given.string(); });
-  if (target == graph.nodes.end() || &*target == &node) {
-    std::vector<std::string> names;
-    for (const Draft& one : graph.nodes)
-      if (&one != &node && one.spec->find("shares") == nullptr) names.push_back(one.name);
-    std::string hint = did_you_mean(given.string(), names);
-    if (hint.empty()) hint = names.empty() ? "; there is no other" : fmt::format("; there are {}", quoted_list(names));
-    problems.add(given.where, fmt::format("{} shares '{}', but there is no other node '{}' in {}{}", node.title(), given.string(), given.string(),
-                                          scope.place, hint));
-    return;
-  }
-  if (const Spec* further = target->spec->find("shares"); further != nullptr) {
-    problems.add(given.where, fmt::format("{} shares '{}', which shares a node itself: name that one{}", node.title(), given.string(),
-                                          further->is_string() ? fmt::format(", shares = \"{}\"", further->string()) : std::string()));
-    return;
-  }
-  for (const auto& [key, entry] : node.spec->table)
-    if (key != "shares" && key != "in")
-      problems.add(entry.key_where,
-                   fmt::format("{} has the plugin and the parameters of '{}', which it shares: remove '{}'", node.title(), given.string(), key));
-  if (target->info == nullptr) return;  // told
-  const ComponentInfo& info = *target->info;
-  const auto refuse = [&](const char* why) {
-    problems.add(given.where,
-                 fmt::format("{} cannot share '{}' ('{}'), which {}: give it a plugin of its own", node.title(), given.string(), info.id, why));
-  };
-  if (std::any_of(info.inputs.begin(), info.inputs.end(), [](const PortInfo& p) { return p.type == PortType::samples; }))
-    return refuse("renders views and has no weights");
-  if (std::any_of(info.states.begin(), info.states.end(), [](const StateInfo& s) { return !s.trainable; }))
-    return refuse("keeps a state from batch to batch");
-  node.info = target->info;
-  node.parameters = target->parameters;
-  node.parameter_where = target->parameter_where;
-  node.wrong = target->wrong;
-  node.component = target->component;
-  node.shares = static_cast<std::size_t>(target - graph.nodes.begin());
-}
-
 /// The table [stage.NAME.graph]: nodes, their parameters and wires.
 void read_graph(PipelineDraft& draft, std::size_t owner, const Spec& table, const Registry& registry, Problems& problems) {
   GraphDraft graph;
@@ -111,39 +65,16 @@ void read_graph(PipelineDraft& draft, std::size_t owner, const Spec& table, cons
     node.header = header;
     node.spec = &spec;
     check_name(node, problems);
-    if (spec.find("shares") == nullptr) read_part(node, registry, problems);
+    if (!takes_after_another(spec)) read_part(node, registry, problems);
   }
   if (table.table.empty())
     problems.add(table.where, fmt::format("the graph of stage '{}' has no nodes: add tables [{}.graph.NODE]", draft.stages[owner].name,
                                           draft.stages[owner].header));
-  for (Draft& node : graph.nodes)
-    if (node.spec->find("shares") != nullptr) read_shared(graph, node, scope_of(draft, graph), problems);
-  // A wrong parameter leaves the wiring as it is, but for what a node follows.
-  for (const Draft& node : graph.nodes) graph.broken = graph.broken || node.info == nullptr || (node.info->follow != nullptr && !node.wrong.empty());
+  read_relatives(graph, scope_of(draft, graph).place, problems);
+  for (const Draft& node : graph.nodes) graph.broken = graph.broken || node.info == nullptr;
   const std::size_t before = problems.all.size();
   const Scope scope = scope_of(draft, graph);
   for (Draft& node : graph.nodes) read_wires(node, scope, problems);
-  std::vector<std::string> names;
-  for (const Draft& node : graph.nodes) names.push_back(node.name);
-  for (const Draft& node : graph.nodes) {
-    if (node.info == nullptr || node.info->follow == nullptr || node.component == nullptr || !node.wrong.empty() || node.shares) continue;
-    std::string followed;
-    try {
-      followed = node.info->follow(*node.component);
-    } catch (const std::exception& e) {
-      problems.add(node.spec->where, fmt::format("{} ('{}'): {}", node.title(), node.info->id, e.what()));
-      continue;
-    }
-    if (followed.empty() || std::find(names.begin(), names.end(), followed) != names.end()) continue;
-    // The line that gives the name, where a parameter of that value does.
-    Location where = node.spec->where;
-    for (const auto& [parameter, place] : node.parameter_where)
-      if (const Value* value = node.parameters.find(parameter); value != nullptr && value->is_string() && value->as_string() == followed)
-        where = place;
-    std::string hint = did_you_mean(followed, names);
-    if (hint.empty()) hint = fmt::format("; there are {}", quoted_list(names));
-    problems.add(where, fmt::format("{} follows '{}', but there is no node '{}' in {}{}", node.title(), followed, followed, scope.place, hint));
-  }
   graph.order = sorted_by_wires(pointers(graph.nodes), problems);
   graph.broken = graph.broken || problems.all.size() > before;
   draft.stages[owner].graph = draft.graphs.size();
@@ -330,18 +261,15 @@ void find_dead_nodes(PipelineDraft& draft, Problems& problems) {
       for (const Wire& wire : node.wires)
         for (const Source& source : wire.sources) reach(source.index);
       if (node.shares) reach(*node.shares);  // whose weights it takes
-      if (node.info->follow == nullptr || node.component == nullptr) continue;
-      const std::string followed = node.info->follow(*node.component);
-      for (std::size_t i = 0; i < graph.nodes.size(); ++i)
-        if (graph.nodes[i].name == followed) reach(i);
+      if (node.follows) reach(node.follows->node);
     }
     for (std::size_t i = 0; i < graph.nodes.size(); ++i)
       if (seen.count(i) == 0)
         problems.add(
             graph.nodes[i].spec->where,
             fmt::format(
-                "{} is dead: no output of it reaches a loss, a prediction or another port that a stage names, and no node that does follows it. "
-                "Connect it, or remove it",
+                "{} is dead: no output of it reaches a loss, a prediction or another port that a stage names, and no node that does shares or follows "
+                "it. Connect it, or remove it",
                 graph.nodes[i].title()));
   }
 }

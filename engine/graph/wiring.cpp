@@ -60,7 +60,7 @@ std::optional<Source> resolve_reference(const Scope& scope, const std::string& t
     for (const Draft* draft : scope.drafts) names.push_back(draft->name);
     const char* kind = scope.drafts.empty() ? "node" : kind_name(scope.drafts.front()->kind);
     std::string hint = did_you_mean(name, names);
-    if (hint.empty() && !names.empty()) hint = fmt::format("; there are {}", quoted_list(names));
+    if (hint.empty()) hint = there_are(names);
     problems.add(where, fmt::format("{} names '{}', but there is no {} '{}' in {}{}", what, text, kind, name, scope.place, hint));
     return std::nullopt;
   }
@@ -187,9 +187,10 @@ void read_wires(Draft& draft, const Scope& scope, Problems& problems) {
     for (const PortInfo& port : draft.info->inputs) draft.wrong_inputs.insert(port.name);
     return;
   }
+  const bool samplers = !candidates(scope, PortType::samples, &draft).empty();
   std::vector<std::string> names;
   for (const PortInfo& p : draft.info->inputs)
-    if (p.type != PortType::samples) names.push_back(p.name);
+    if (p.type != PortType::samples || samplers) names.push_back(p.name);
   if (in != nullptr)
     for (const auto& [name, given] : in->table) {
       if (draft.info->input(name) != nullptr) continue;
@@ -199,9 +200,8 @@ void read_wires(Draft& draft, const Scope& scope, Problems& problems) {
     }
   for (const PortInfo& port : draft.info->inputs) {
     const Spec* given = in == nullptr ? nullptr : in->find(port.name);
-    if (port.type == PortType::samples) {
-      if (given != nullptr)
-        problems.add(given->key_where, fmt::format("input '{}' of {} is fed by the data of its stage: remove this line", port.name, draft.title()));
+    if (port.type == PortType::samples && given != nullptr && !samplers) {
+      problems.add(given->key_where, fmt::format("input '{}' of {} is fed by the data of its stage: remove this line", port.name, draft.title()));
       continue;
     }
     if (given != nullptr) {

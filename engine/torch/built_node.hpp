@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,8 +29,8 @@ struct BuiltNode {
   std::shared_ptr<Component> component;
   Node* node = nullptr;  ///< one of these two
   Augment* augment = nullptr;
-  Node* followed = nullptr;
-  bool shared = false;  ///< the component is another node's, which makes, keeps and moves it
+  bool shared = false;               ///< the component is another node's, which makes, keeps and moves it
+  std::optional<Following> follows;  ///< the component's weights follow another's
   std::uint64_t seed = 0;
   std::vector<std::pair<std::string, std::vector<std::size_t>>> inputs;  ///< port -> slots
   std::vector<std::pair<std::string, std::size_t>> outputs;              ///< port -> slot

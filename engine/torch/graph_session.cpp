@@ -4,16 +4,20 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <optional>
 
 #include "cdc/random.hpp"
+#include "cdc/sampler.hpp"
 #include "data/batch_pipeline.hpp"
 #include "graph/planner.hpp"
 #include "torch/autocast.hpp"
@@ -62,10 +66,14 @@ class Session final : public GraphSession {
 
   std::size_t slot_of(const std::string& node, const std::string& port) const;
   std::size_t node_of_slot(std::size_t slot) const;
+  const BuiltNode* sampler_of(const BuiltNode& augment) const;
   void set_training(bool on);
   void take_batch(const RenderedBatch& batch, const std::vector<std::size_t>& augments, bool training);
   void run_nodes(const std::vector<bool>* mask);
   at::Tensor features_of_slot(std::size_t slot, std::int64_t batch_size, const std::function<void(std::int64_t, std::int64_t)>& progress);
+  static std::vector<NamedTensor> tensors_of(const BuiltNode& n);
+  void copy_to_followers();
+  void move_followers();
   template <class F>
   void at_moment(std::int64_t epoch, const char* moment, F&& f);
   std::string doing() const;
@@ -179,6 +187,7 @@ Session::Session(std::shared_ptr<const PlannedGraph> graph, const Registry& regi
     n.plan = &plan;
     n.component = components[plan.shares.value_or(i)];
     n.shared = plan.shares.has_value();
+    n.follows = plan.shares ? graph_->nodes[*plan.shares].follows : plan.follows;
     n.node = dynamic_cast<Node*>(n.component.get());
     n.augment = dynamic_cast<Augment*>(n.component.get());
     if (n.node == nullptr && n.augment == nullptr)
@@ -200,8 +209,6 @@ Session::Session(std::shared_ptr<const PlannedGraph> graph, const Registry& regi
     if (n.augment != nullptr) all_augments_.push_back(i);
     nodes_.push_back(std::move(n));
   }
-  for (BuiltNode& n : nodes_)
-    if (n.own() != nullptr && !n.node->follow().empty()) n.followed = nodes_[graph_->node(n.node->follow())].node;
 }
 
 std::size_t Session::slot_of(const std::string& node, const std::string& port) const {
@@ -250,9 +257,54 @@ void Session::build(const SessionOptions& options) {
       for (const StateInfo& s : n.plan->info->states) {
         at::Tensor& tensor = s.tensor(*n.component);
         if (!tensor.defined()) throw Error(fmt::format("its build() left the state '{}' without a tensor", s.name));
-        tensor = tensor.detach().to(device).requires_grad_(s.trainable);
+        tensor = tensor.detach().to(device).requires_grad_(s.trainable && !n.follows);
       }
+      if (n.follows && tensors_of(n).empty())
+        throw Error(fmt::format("it follows '{}', which has no weights: give it a plugin of its own", graph_->nodes[n.follows->node].name));
     });
+  }
+}
+
+/// The tensors of a node, by their names within it. Those of a follower are nobody's to train.
+std::vector<NamedTensor> Session::tensors_of(const BuiltNode& n) {
+  std::vector<NamedTensor> all;
+  for (const StateInfo& s : n.plan->info->states) {
+    const at::Tensor& tensor = s.tensor(*n.component);
+    all.push_back({s.name, tensor, s.trainable, tensor.dim() > 1});
+  }
+  for (NamedTensor& t : n.node->module_state()) all.push_back(std::move(t));
+  if (n.follows)
+    for (NamedTensor& t : all) t.trainable = false;
+  return all;
+}
+
+/// Each follower's weights as those that they follow, buffers included.
+void Session::copy_to_followers() {
+  const at::NoGradGuard no_gradient;
+  for (BuiltNode& n : nodes_) {
+    if (n.own() == nullptr || !n.follows) continue;
+    const std::vector<NamedTensor> to = tensors_of(n), from = tensors_of(nodes_[n.follows->node]);
+    for (std::size_t i = 0; i < to.size(); ++i) to[i].tensor.copy_(from[i].tensor);
+  }
+}
+
+/// After a step of the optimiser. Buffers (running means) are each side's own.
+void Session::move_followers() {
+  const double progress =
+      static_cast<double>(position_.step) / static_cast<double>(std::max<std::int64_t>(1, position_.epochs * position_.steps_per_epoch));
+  for (BuiltNode& n : nodes_) {
+    if (n.own() == nullptr || !n.follows) continue;
+    const auto [node, start, end] = *n.follows;
+    const double momentum = end - (end - start) * (std::cos(3.14159265358979323846 * progress) + 1) / 2;
+    const std::vector<NamedTensor> to = tensors_of(n), from = tensors_of(nodes_[node]);
+    std::vector<at::Tensor> own, followed;
+    for (std::size_t i = 0; i < to.size(); ++i)
+      if (from[i].trainable) {
+        own.push_back(to[i].tensor);
+        followed.push_back(from[i].tensor);
+      }
+    at::_foreach_mul_(own, momentum);
+    at::_foreach_add_(own, followed, 1 - momentum);
   }
 }
 
@@ -260,9 +312,7 @@ std::vector<NamedTensor> Session::state() {
   std::vector<NamedTensor> all;
   for (BuiltNode& n : nodes_) {
     if (n.own() == nullptr) continue;
-    for (const StateInfo& s : n.plan->info->states)
-      all.push_back({n.plan->name + "." + s.name, s.tensor(*n.component), s.trainable, s.tensor(*n.component).dim() > 1});
-    for (NamedTensor& t : n.node->module_state()) {
+    for (NamedTensor& t : tensors_of(n)) {
       t.name = n.plan->name + "." + t.name;
       all.push_back(std::move(t));
     }
@@ -334,6 +384,13 @@ void Session::start(std::vector<std::int64_t> order, std::int64_t batch_size, bo
   for (const std::size_t i : all_augments_) {
     request.augments.push_back(nodes_[i].augment);
     request.sizes.push_back(nodes_[i].size);
+    request.picks.emplace_back();
+    if (const BuiltNode* sampler = sampler_of(nodes_[i]); sampler != nullptr && training)
+      request.picks.back() = [sampler](std::int64_t at_epoch, std::int64_t sample) {
+        std::int64_t picked = -1;
+        at_node(*sampler, "picking a sample", [&] { picked = static_cast<const Sampler*>(sampler->node)->pick(sampler->seed, at_epoch, sample); });
+        return picked;
+      };
   }
   request.order = std::move(order);
   request.batch_size = batch_size;
@@ -344,6 +401,13 @@ void Session::start(std::vector<std::int64_t> order, std::int64_t batch_size, bo
   request.batches_in_flight = options_.batches_in_flight;
   pipeline_.reset();  // its work ends before the next one's begins
   pipeline_ = std::make_unique<BatchPipeline>(std::move(request));
+}
+
+/// The node that picks what an augment node renders; nullptr where it renders the batch's own samples.
+const BuiltNode* Session::sampler_of(const BuiltNode& augment) const {
+  for (const auto& [port, slots] : augment.inputs)
+    if (port == Augment::kSamples.name) return &nodes_[node_of_slot(slots.front())];
+  return nullptr;
 }
 
 bool Session::next() {
@@ -378,7 +442,7 @@ void Session::run_nodes(const std::vector<bool>* mask) {
     BuiltNode& n = nodes_[i];
     if (n.node == nullptr || (mask != nullptr && !(*mask)[i])) continue;
     const std::optional<at::NoGradGuard> no_gradient =
-        n.plan->info->no_gradient ? std::optional<at::NoGradGuard>(std::in_place) : std::optional<at::NoGradGuard>();
+        n.plan->info->no_gradient || n.follows ? std::optional<at::NoGradGuard>(std::in_place) : std::optional<at::NoGradGuard>();
     autocast.enable(!n.plan->info->full_precision);
     try {
       NodeStep step(*this, n);
@@ -396,11 +460,12 @@ void Session::forward(const Position& position) {
 
 void Session::after_step() {
   const at::NoGradGuard no_gradient;
+  move_followers();
   for (BuiltNode& n : nodes_) {
     if (n.own() == nullptr) continue;
     at_node(n, doing(), [&] {
       NodeStep step(*this, n);
-      n.node->after_step(step, n.followed);
+      n.node->after_step(step);
     });
   }
 }
@@ -410,7 +475,7 @@ void Session::at_moment(std::int64_t epoch, const char* moment, F&& f) {
   const at::NoGradGuard no_gradient;
   std::map<std::size_t, at::Tensor> computed;
   for (BuiltNode& n : nodes_) {
-    if (n.own() == nullptr) continue;
+    if (n.own() == nullptr || n.follows) continue;  // what a follower is, it has from the other
     at_node(n, moment, [&] {
       NodeWholeSet set(*this, n, epoch, computed);
       f(*n.node, set);
@@ -419,12 +484,9 @@ void Session::at_moment(std::int64_t epoch, const char* moment, F&& f) {
 }
 
 void Session::begin_training() {
-  for (BuiltNode& n : nodes_) {
-    if (n.followed == nullptr) continue;
-    const at::NoGradGuard no_gradient;
-    at_node(n, "before training", [&] { n.node->start_following(*n.followed); });
-  }
+  copy_to_followers();  // who looks at their features before training finds weights there
   at_moment(0, "before training", [](Node& n, WholeSet& set) { n.begin_training(set); });
+  copy_to_followers();
 }
 
 void Session::begin_epoch(std::int64_t epoch) {

@@ -77,9 +77,9 @@ plugin = "test.views"
 plugin = "test.linear"
 in.images = "views"
 [stage.train.graph.momentum]
-plugin = "test.follower"
+follows = "map"
 in.images = "views"
-follow = "map"
+momentum = 0.9
 [stage.train.graph.queue]
 plugin = "test.queue"
 in.features = "momentum"
@@ -93,6 +93,16 @@ in.keys = "queue"
 plugin = "test.sum"
 in.terms = ["centre")" +
          loss + "]\n";
+}
+
+template <class F>
+std::string thrown_by(F&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
 }
 
 /// Runs stage.train of a plan outside of a pipeline.
@@ -170,12 +180,7 @@ class GraphSessionTest : public ::testing::Test {
   }
   std::string message(const std::string& text) {
     Context context(stage(text), folder_ / "checkpoint.h5");
-    try {
-      run(context);
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "no error";
+    return thrown_by([&] { run(context); });
   }
 
   Plan plan_;
@@ -228,7 +233,8 @@ in.images = "plain"
 [stage.train.graph.plain_centre]
 plugin = "test.centre"
 in.features = "plain_map"
-)", R"(, "plain_centre")"));
+)",
+                                  R"(, "plain_centre")"));
   std::vector<std::string> names;
   for (const NamedTensor& t : s->state()) names.push_back(t.name);
   EXPECT_EQ(std::count(names.begin(), names.end(), "map.weight"), 1);
@@ -246,7 +252,8 @@ in.features = "plain_map"
   s->output("map", "features").sum().backward();
   const at::Tensor first = weight.grad().clone();
   s->output("plain_map", "features").sum().backward();
-  EXPECT_TRUE(at::allclose(weight.grad() - first, s->output("plain", "views").flatten(2).sum(c10::IntArrayRef({0, 1})).unsqueeze(1).expand_as(weight)));
+  EXPECT_TRUE(
+      at::allclose(weight.grad() - first, s->output("plain", "views").flatten(2).sum(c10::IntArrayRef({0, 1})).unsqueeze(1).expand_as(weight)));
 }
 
 TEST_F(GraphSessionTest, MomentsComeInTheirOrder) {
@@ -281,6 +288,87 @@ TEST_F(GraphSessionTest, MomentsComeInTheirOrder) {
   EXPECT_EQ(batches, 7);  // the rest that does not fill a batch is left out
   ASSERT_EQ(s->reports().size(), 1U);
   EXPECT_EQ(s->reports()[0].first, "centre.distance");
+}
+
+TEST_F(GraphSessionTest, MomentumGoesToItsEndAlongACosine) {
+  std::string text = pipeline();
+  text.replace(text.find("momentum = 0.9"), 14, "momentum = 0.5\nmomentum_end = 1");
+  const auto s = session(text);
+  s->begin_training();
+  s->start({0, 1, 2, 3, 4, 5, 6, 7}, 8, true, 0, 0);
+  ASSERT_TRUE(s->next());
+  for (const auto& [step, momentum] : {std::pair(0, 0.5), std::pair(3, 0.75), std::pair(6, 1.0)}) {
+    s->forward({true, 0, step, 3, 2});
+    const at::Tensor before = find(s->state(), "momentum.weight").clone();
+    at::Tensor weight;
+    {
+      const at::NoGradGuard no_gradient;
+      weight = find(s->state(), "map.weight").add_(0.1);
+    }
+    s->after_step();
+    EXPECT_TRUE(at::allclose(find(s->state(), "momentum.weight"), before * momentum + weight * (1 - momentum))) << step;
+  }
+}
+
+TEST_F(GraphSessionTest, OnlyWhatHasWeightsIsFollowed) {
+  const auto s = make_graph_session(stage(pipeline("", R"(
+[stage.train.graph.nothing]
+plugin = "test.throws"
+when = "nothing"
+in.features = "map"
+[stage.train.graph.shadow]
+follows = "nothing"
+in.features = "map"
+)",
+                                                   R"(, "nothing", "shadow")"))
+                                        .graph,
+                                    registry());
+  SessionOptions options;
+  options.data = std::make_shared<Pixels>();
+  EXPECT_NE(thrown_by([&] {
+              s->build(options);
+            }).find("node 'shadow' (test.throws), making it: it follows 'nothing', which has no weights: give it a plugin of its own"),
+            std::string::npos);
+}
+
+TEST_F(GraphSessionTest, AnAugmentationRendersWhatASamplerPicks) {
+  const std::string text = pipeline("", R"(
+[stage.train.graph.next]
+plugin = "test.next"
+in.features = "map"
+[stage.train.graph.next_views]
+plugin = "test.views"
+in.samples = "next"
+count = 1
+noise = 0.0
+[stage.train.graph.next_map]
+shares = "map"
+in.images = "next_views"
+[stage.train.graph.next_centre]
+plugin = "test.centre"
+in.features = "next_map"
+)",
+                                    R"(, "next_centre")");
+  const auto s = session(text);
+  s->begin_training();
+  const auto first_pixels = [&](std::int64_t epoch) {
+    s->start({0, 1, 2, 3, 4, 5, 58, 59}, 8, true, epoch, 0);
+    EXPECT_TRUE(s->next());
+    s->forward({true, epoch, 0, 1, 2});
+    return s->output("next_views", "views")[0].flatten(1).clone();
+  };
+  const at::Tensor own = first_pixels(0), next = first_pixels(1);
+  EXPECT_TRUE(at::equal(next.slice(0, 0, 5), own.slice(0, 1, 6)));
+  EXPECT_TRUE(at::equal(next[6], own[7]));
+  EXPECT_TRUE(at::equal(next[7], own[0])) << "the last one's next is the first";
+  // A pass over the whole set looks at each sample itself.
+  EXPECT_TRUE(at::allclose(s->features("next_map", "features", 60), s->features("map", "features", 60)));
+  std::string wrong = text;
+  wrong.replace(wrong.find("plugin = \"test.next\""), 20, "plugin = \"test.next\"\nby = 777");
+  const auto bad = session(wrong);
+  bad->begin_training();
+  bad->start({0, 1, 2, 3, 4, 5, 6, 7}, 8, true, 1, 0);
+  EXPECT_NE(thrown_by([&] { bad->next(); }).find("sample 777 of a data set of 60 was picked in its place"), std::string::npos);
 }
 
 TEST_F(GraphSessionTest, GradientsPassWhereANodeWithoutThemAskedForFullPrecisionFirst) {

@@ -5,6 +5,7 @@
 #include "cdc/error.hpp"
 #include "cdc/loss.hpp"
 #include "cdc/optimizer.hpp"
+#include "cdc/sampler.hpp"
 #include "cdc/session.hpp"
 
 namespace cdc {
@@ -13,6 +14,7 @@ namespace cdc {
 Step::~Step() = default;
 WholeSet::~WholeSet() = default;
 Node::~Node() = default;
+Sampler::~Sampler() = default;
 Loss::~Loss() = default;
 Optimizer::~Optimizer() = default;
 Schedule::~Schedule() = default;

@@ -1,9 +1,9 @@
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/softmax.h>
 
 #include "cdc/node.hpp"
-#include "scores.hpp"
 
 namespace {
 
@@ -51,7 +51,6 @@ class DecTarget final : public cdc::Node {
     const at::Tensor c = at::softmax(logits.detach(), -1);
     const at::Tensor weight = c.square() / c.sum(-2, /*keepdim=*/true).clamp_min(1e-30);
     const at::Tensor t = weight / weight.sum(-1, /*keepdim=*/true);
-    cdc_assign::expect_finite(t, "DEC's target");
     return t;
   }
 };

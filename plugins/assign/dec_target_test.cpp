@@ -66,21 +66,13 @@ TEST(AssignDecTarget, OverTheSetTargetsStayForEpochs) {
   EXPECT_TRUE(at::allclose(codes()[0], plain(at::softmax(later, 1)).index_select(0, which), 0, 1e-6));
 }
 
-TEST(AssignDecTarget, AClusterWithoutWeightIsFiniteAndNanIsNamed) {
+TEST(AssignDecTarget, AClusterWithoutWeightIsFinite) {
   NodeHarness node("assign.dec_target", "{}", {{"K", 3}});
   at::Tensor x = at::full({1, 5, 3}, 0.0);
   x.select(2, 1).fill_(-200);
   node.input("logits", x);
   node.forward();
   EXPECT_TRUE(at::allclose(node.output("codes")[0][0], at::tensor({0.5, 0.0, 0.5}, at::kFloat)));
-  x[0][1][1] = NAN;
-  node.input("logits", x);
-  try {
-    node.forward();
-    FAIL();
-  } catch (const cdc::Error& e) {
-    EXPECT_NE(std::string(e.what()).find("DEC's target needs finite scores"), std::string::npos) << e.what();
-  }
 }
 
 }  // namespace

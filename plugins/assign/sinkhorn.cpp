@@ -95,7 +95,7 @@ class Sinkhorn final : public cdc::Node {
     step.out(kCodes, codes);
   }
 
-  void after_step(cdc::Step&, cdc::Node*) override {
+  void after_step(cdc::Step&) override {
     if (!newest_.defined()) return;
     // Of a batch larger than the queue its last samples stay.
     const std::int64_t n = std::min(newest_.size(1), queue_size);

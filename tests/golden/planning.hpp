@@ -47,10 +47,9 @@ in.images = "views"
 width     = 64
 
 [stage.pretext.graph.slow]
-plugin    = "backbone.momentum"
+follows   = "encoder"
 in.images = "views"
-of        = "encoder"
-width     = 64
+momentum  = 0.99
 
 [stage.pretext.graph.head]
 plugin       = "head.test"

@@ -7,6 +7,7 @@
 #include "cdc/error.hpp"
 #include "cdc/loss.hpp"
 #include "cdc/random.hpp"
+#include "cdc/sampler.hpp"
 #include "cdc/schema.hpp"
 
 namespace {
@@ -52,29 +53,21 @@ class Linear final : public cdc::Node {
   void forward(cdc::Step& step) override { step.out(kFeatures, step.in(kImages).flatten(2).matmul(weight_)); }
 };
 
-/// The same map with weights that follow another's.
-class Follower final : public cdc::Node {
+/// Renders the sample `by` places further on, in epochs from 1 on.
+class Next final : public cdc::Sampler {
  public:
-  static constexpr cdc::In<cdc::Images> kImages{"images", "Views"};
-  static constexpr cdc::Out<cdc::Embeddings> kFeatures{"features", "Rows"};
-  std::string followed;
-  double momentum = 0.9;
-  int dim = 4;
-  at::Tensor weight_;
-  static void describe(cdc::Schema<Follower>& s) {
-    s.summary("A map whose weights follow another node's.");
-    s.param(&Follower::followed, "follow", "The node").required();
-    s.param(&Follower::momentum, "momentum", "Share kept").range(0, 1);
-    s.param(&Follower::dim, "dim", "Width").at_least(1);
-    s.size("D", &Follower::dim).no_gradient();
-    s.input(kImages).output(kFeatures).state(&Follower::weight_, "weight");
+  static constexpr cdc::In<cdc::Embeddings> kFeatures{"features", "Read before training, for their number"};
+  std::int64_t by = 1;
+  at::Tensor size_;
+  static void describe(cdc::Schema<Next>& s) {
+    s.summary("The next sample.");
+    s.param(&Next::by, "by", "Places");
+    s.input(kFeatures).state(&Next::size_, "size");
   }
-  void build(const cdc::BuildContext& c) override { weight_ = at::zeros({c.size("C") * c.size("H") * c.size("W"), dim}); }
-  std::string follow() const override { return followed; }
-  void start_following(cdc::Node& other) override { weight_.copy_(dynamic_cast<Linear&>(other).weight_); }
-  void forward(cdc::Step& step) override { step.out(kFeatures, step.in(kImages).flatten(2).matmul(weight_)); }
-  void after_step(cdc::Step&, cdc::Node* other) override {
-    weight_.mul_(momentum).add_(dynamic_cast<Linear&>(*other).weight_.detach(), 1 - momentum);
+  void build(const cdc::BuildContext&) override { size_ = at::zeros({}, at::kLong); }
+  void begin_training(cdc::WholeSet& all) override { size_.fill_(all.features(kFeatures).size(0)); }
+  std::int64_t pick(std::uint64_t, std::int64_t epoch, std::int64_t sample) const override {
+    return epoch == 0 ? sample : by > 100 ? by : (sample + by) % size_.item<std::int64_t>();
   }
 };
 
@@ -92,7 +85,7 @@ class Queue final : public cdc::Node {
   }
   void build(const cdc::BuildContext& c) override { keys_ = at::zeros({0, c.size("D")}); }
   void forward(cdc::Step& step) override { step.out(kKeys, keys_.unsqueeze(0)); }
-  void after_step(cdc::Step& step, cdc::Node*) override {
+  void after_step(cdc::Step& step) override {
     const at::Tensor all = at::cat({keys_, step.in(kFeatures).detach()[0]});
     keys_ = all.slice(0, std::max<std::int64_t>(0, all.size(0) - size)).clone();
   }
@@ -172,7 +165,7 @@ class Throws final : public cdc::Node {
   void begin_epoch(cdc::WholeSet&) override {
     if (when == "begin_epoch") throw_it();
   }
-  void after_step(cdc::Step&, cdc::Node*) override {
+  void after_step(cdc::Step&) override {
     if (when == "after_step") throw_it();
   }
   void forward(cdc::Step& step) override {
@@ -184,7 +177,7 @@ class Throws final : public cdc::Node {
 }  // namespace
 CDC_PLUGIN(Views, "test.views")
 CDC_PLUGIN(Linear, "test.linear")
-CDC_PLUGIN(Follower, "test.follower")
+CDC_PLUGIN(Next, "test.next")
 CDC_PLUGIN(Queue, "test.queue")
 CDC_PLUGIN(Centre, "test.centre")
 CDC_PLUGIN(Sum, "test.sum")

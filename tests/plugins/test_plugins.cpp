@@ -149,19 +149,10 @@ struct Backbone final : TestNode {
   }
 };
 
-struct Momentum final : TestNode {
-  std::string of;
-  int width = 512;
-  std::string follow() const {
-    if (of == "nobody knows") throw cdc::Error("who knows whom to follow");
-    return of;
-  }
-  static void describe(Schema<Momentum>& s) {
-    s.summary("Follows another backbone.");
-    s.param(&Momentum::of, "of", "The node that it follows").required();
-    s.param(&Momentum::width, "width", "Width of the features").at_least(1);
-    s.input(cdc::In<cdc::Images>{"images", "Images"}).output(cdc::Out<cdc::Embeddings>{"features", "Features"});
-    s.size("D", &Momentum::width);
+struct Sampler final : TestNode {
+  static void describe(Schema<Sampler>& s) {
+    s.summary("Picks samples.");
+    s.input(cdc::In<cdc::Embeddings>{"features", "Features"}).output(cdc::Out<cdc::Samples>{"samples", "Samples"});
   }
 };
 
@@ -292,7 +283,7 @@ CDC_PLUGIN(Cluster, "cluster.test")
 CDC_PLUGIN(Metric, "metric.test")
 CDC_PLUGIN(Views, "augment.views")
 CDC_PLUGIN(Backbone, "backbone.test")
-CDC_PLUGIN(Momentum, "backbone.momentum")
+CDC_PLUGIN(Sampler, "sampler.test")
 CDC_PLUGIN(Head, "head.test")
 CDC_PLUGIN(Codes, "assign.codes")
 CDC_PLUGIN(TestLoss, "loss.test")

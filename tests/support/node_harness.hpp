@@ -68,9 +68,9 @@ class NodeHarness final : public Step, public WholeSet {
     node_->train(training_);
     node_->forward(*this);
   }
-  void after_step(Node* followed = nullptr) {
+  void after_step() {
     const at::NoGradGuard guard;
-    node_->after_step(*this, followed);
+    node_->after_step(*this);
     ++step_;
   }
   void begin_training() { node_->begin_training(*this); }

@@ -23,7 +23,7 @@ struct ViewKey {
 class CDC_API Augment : public Component {
  public:
   static constexpr Kind kKind = Kind::node;
-  static constexpr In<Samples> kSamples{"samples", "The stage's data; need not be given"};
+  static constexpr In<Samples> kSamples{"samples", "Which samples to render in the places of the batch's; without it, those themselves"};
   static constexpr Out<Images> kViews{"views", "Rendered views"};
   ~Augment() override;
   template <class S>

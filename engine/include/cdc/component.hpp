@@ -97,7 +97,6 @@ struct ComponentInfo {
   bool full_precision = false;   ///< node: gets float32 inputs and no autocast
   bool no_gradient = false;      ///< node: runs without autograd
   std::function<std::shared_ptr<Component>()> create;
-  std::function<std::string(const Component&)> follow;  ///< node: what Node::follow() says, for those who know no LibTorch; nullptr: nothing
 
   CDC_API const ParameterInfo* parameter(const std::string& name) const;
   CDC_API const PortInfo* input(const std::string& name) const;

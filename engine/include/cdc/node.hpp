@@ -103,12 +103,8 @@ class CDC_API Node : public Component {
   virtual void begin_epoch(WholeSet&) {}
   /// A batch, training or not.
   virtual void forward(Step&) = 0;
-  /// After the optimiser's step, without autograd. `followed` is the node named by follow(), nullptr without one.
-  virtual void after_step(Step&, Node* /*followed*/) {}
-  /// Once before training, when both are built and have their weights: a follower copies them.
-  virtual void start_following(Node& /*followed*/) {}
-  /// The node whose weights this one follows (momentum encoder): a node's name, empty without one.
-  virtual std::string follow() const { return {}; }
+  /// After the optimiser's step, without autograd.
+  virtual void after_step(Step&) {}
 
   /// Tensors beyond those stated by Schema::state and Schema::parameter_state (modules override it). Shared, not copied.
   virtual std::vector<NamedTensor> module_state() { return {}; }

@@ -55,17 +55,11 @@ struct PluginEntry {
 
 namespace detail {
 
-template <class T, class = void>
-struct Follows : std::false_type {};
-template <class T>
-struct Follows<T, std::void_t<decltype(std::declval<const T&>().follow())>> : std::true_type {};
-
 template <class T>
 void describe_component(ComponentInfo& info) {
   static_assert(std::is_base_of_v<Component, T>, "a plugin derives from cdc::Node, cdc::Loss, cdc::Stage, cdc::Optimizer or cdc::Schedule");
   info.kind = T::kKind;
   info.create = [] { return std::static_pointer_cast<Component>(std::make_shared<T>()); };
-  if constexpr (Follows<T>::value) info.follow = [](const Component& c) -> std::string { return static_cast<const T&>(c).follow(); };
   Schema<T> schema(info);
   T::describe_base(schema);
   T::describe(schema);
