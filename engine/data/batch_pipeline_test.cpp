@@ -234,6 +234,26 @@ TEST_F(BatchPipelineTest, NamesTheSampleOfAnUnknownExceptionAndOfWrongChannels) 
   EXPECT_EQ(text(), "numbers#" + std::to_string(r.order[0]) + ": has 3 channels, but the data set says 1");
 }
 
+TEST_F(BatchPipelineTest, RendersWhatIsPickedInTheBatchsOrder) {
+  const Keys keys(1), picked(1);
+  const auto data = std::make_shared<Numbers>(8);
+  for (const bool training : {true, false}) {
+    BatchRequest r = request(data, {&keys, &picked}, 4, training);
+    r.epoch = 3;
+    r.picks.resize(2);
+    r.picks[1] = [](std::int64_t epoch, std::int64_t sample) { return (sample + epoch) % 8; };
+    BatchPipeline pipeline(r);
+    RenderedBatch batch;
+    ASSERT_TRUE(pipeline.next(batch));
+    for (std::int64_t i = 0; i < 4; ++i) {
+      const std::int64_t sample = batch.samples[static_cast<std::size_t>(i)];
+      const auto pixel = [&](std::size_t a) { return batch.views[a].get()[i * 3]; };
+      EXPECT_EQ(pixel(0), data->image(sample).pixels.get()[0]);
+      EXPECT_EQ(pixel(1), data->image(training ? (sample + 3) % 8 : sample).pixels.get()[0]) << (training ? "picked" : "evaluation sees each itself");
+    }
+  }
+}
+
 TEST_F(BatchPipelineTest, RefusesAWrongRequest) {
   const Keys keys(1);
   const auto data = std::make_shared<Numbers>(8);
@@ -250,6 +270,7 @@ TEST_F(BatchPipelineTest, RefusesAWrongRequest) {
   EXPECT_EQ(text([](BatchRequest& r) { r.data = nullptr; }), "a batch pipeline needs a data set");
   EXPECT_EQ(text([](BatchRequest& r) { r.batch_size = 0; }), "batch_size is 0; it must be at least 1");
   EXPECT_EQ(text([](BatchRequest& r) { r.sizes.clear(); }), "1 augmentations, but 0 sizes");
+  EXPECT_EQ(text([](BatchRequest& r) { r.picks.resize(2); }), "1 augmentations, but picks for 2");
   EXPECT_EQ(text([](BatchRequest& r) {
               r.sizes[0] = {0, 0};
             }),
