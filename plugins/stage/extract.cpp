@@ -15,7 +15,8 @@ class Extract final : public cdc::Stage {
  public:
   static constexpr cdc::In<cdc::Dataset> kData{"data", "The images"};
   static constexpr cdc::In<cdc::Model> kModel{"model", "Weights, and the graph they belong to; without it the stage's own graph, untrained"};
-  static constexpr cdc::Out<cdc::Features> kFeatures{"features", "A row an image, in the data set's order; more dimensions than one are laid out flat"};
+  static constexpr cdc::Out<cdc::Features> kFeatures{"features",
+                                                     "A row an image, in the data set's order; more dimensions than one are laid out flat"};
 
   std::string node;
   std::int64_t batch_size = 512;
@@ -26,7 +27,8 @@ class Extract final : public cdc::Stage {
     s.summary("Features of every image of a data set, from a node of a graph, on plain views.");
     s.port(&Extract::node, "node", "The output to take", std::nullopt, "model").required();
     s.param(&Extract::batch_size, "batch_size", "Images in a batch").at_least(1);
-    s.param(&Extract::precision, "precision", "Of the forward pass; auto: bfloat16 where the device has it in hardware").choices({"auto", "float32", "bfloat16"});
+    s.param(&Extract::precision, "precision", "Of the forward pass; auto: bfloat16 where the device has it in hardware")
+        .choices({"auto", "float32", "bfloat16"});
     s.param(&Extract::batches_in_flight, "batches_in_flight", "Batches rendered ahead").range(1, 64).no_effect_on_result();
     s.input(kData).input(kModel.as_optional()).output(kFeatures);
     s.graph();

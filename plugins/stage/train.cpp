@@ -1,5 +1,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/tensor.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
@@ -15,6 +16,8 @@
 #include "cdc/schema.hpp"
 #include "cdc/session.hpp"
 #include "cdc/stage.hpp"
+#include "cluster_counts.hpp"
+#include "epoch_scores.hpp"
 
 namespace {
 
@@ -22,35 +25,9 @@ using cdc::Value;
 using Clock = std::chrono::steady_clock;
 
 // Prefixes in a checkpoint, of tensors that are no node's of the present training.
-constexpr const char *kOptimizer = "optimizer/", *kBest = "best/";
+constexpr const char *kOptimizer = "optimizer/", *kBest = "best/", *kLook = "look/";
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-/// How evenly a batch's predictions spread: collapse shows here long before it does in a loss.
-struct ClusterCounts {
-  std::vector<std::int64_t> count;
-  void add(const at::Tensor& logits) {
-    const at::Tensor cluster = logits.detach()[0].argmax(1).cpu();
-    count.resize(static_cast<std::size_t>(logits.size(2)));
-    const std::int64_t* c = cluster.data_ptr<std::int64_t>();
-    for (std::int64_t i = 0; i < cluster.numel(); ++i) ++count[static_cast<std::size_t>(c[i])];
-  }
-  std::int64_t total() const {
-    std::int64_t n = 0;
-    for (const std::int64_t c : count) n += c;
-    return n;
-  }
-  /// Entropy of the cluster sizes over log K: 1 = all the same size, 0 = one cluster.
-  double entropy() const {
-    if (count.size() < 2) return 0;
-    const auto n = static_cast<double>(total());
-    double h = 0;
-    for (const std::int64_t c : count)
-      if (c > 0) h -= static_cast<double>(c) / n * std::log(static_cast<double>(c) / n);
-    return h / std::log(static_cast<double>(count.size()));
-  }
-  double largest_share() const { return static_cast<double>(*std::max_element(count.begin(), count.end())) / static_cast<double>(total()); }
-};
 
 /// Trains the nodes of a graph by gradient descent on one of its outputs.
 class Train final : public cdc::Stage {
@@ -66,6 +43,8 @@ class Train final : public cdc::Stage {
   std::string loss, prediction;
   std::shared_ptr<cdc::Optimizer> optimizer;
   std::shared_ptr<cdc::Schedule> schedule;
+  std::int64_t score_every = 0;
+  std::string keep = "last";
   std::string precision = "auto";
   double checkpoint_seconds = 60;
   std::int64_t batches_in_flight = 2;
@@ -80,6 +59,15 @@ class Train final : public cdc::Stage {
     s.port(&Train::prediction, "prediction", "Cluster logits; the assignment is their argmax on plain views", cdc::PortType::logits);
     s.component(&Train::optimizer, "optimizer", "How parameters follow their gradients").required();
     s.component(&Train::schedule, "schedule", "The learning rate over time; constant where none is given");
+    s.param(
+         &Train::score_every, "score_every",
+         "Epochs between two looks at the prediction of the whole set, for metrics.jsonl: confidence, agreement with the look before and, under the "
+         "name 'oracle', scores against labels; 0: none")
+        .at_least(0);
+    s.param(&Train::keep, "keep",
+            "Which epoch's weights are the result: the last, that of the least mean loss, of the most confident prediction, or, by labels and so no "
+            "unsupervised result, of the highest ACC; the latter two are of the epochs that score_every looks at")
+        .choices({"last", "least_loss", "most_confident", "oracle"});
     s.param(&Train::precision, "precision", "Of forward and backward passes; auto: bfloat16 where the device has it in hardware")
         .choices({"auto", "float32", "bfloat16"});
     s.param(&Train::evaluation_batch_size, "evaluation_batch_size", "Images in a batch of a pass over the whole set").at_least(1);
@@ -99,6 +87,12 @@ class Train final : public cdc::Stage {
     return v;
   }
 
+  void check() const override {
+    if (score_every > 0 && prediction.empty()) throw cdc::Error("'score_every' looks at the prediction: set prediction = \"NODE\"");
+    if ((keep == "most_confident" || keep == "oracle") && score_every == 0)
+      throw cdc::Error(fmt::format("keep = \"{}\" chooses among the epochs that are looked at: set score_every = 1 or more", keep));
+  }
+
   void run(cdc::StageContext& context) override;
 };
 
@@ -113,6 +107,8 @@ class Training {
   void resume();
   void start();
   void end_restart();
+  void look(Value& line);
+  void consider(double value);
   std::uint64_t seed() const;
   void train_epoch();
   void step(std::int64_t batch);
@@ -132,14 +128,16 @@ class Training {
   std::vector<at::Tensor> parameters_;
   std::int64_t steps_ = 0;  ///< of an epoch
   int threads_ = 0;
-  /// Of the restart that was best so far, where there are several.
+  /// Of the epoch that was best so far by the rule, over all restarts; empty where the last one's weights are kept.
   std::vector<cdc::NamedTensor> best_;
   // What a checkpoint holds beside tensors.
-  std::int64_t restart_ = 0, best_restart_ = 0;
-  std::vector<double> losses_;  ///< of each restart that has ended, in its last epoch
+  std::int64_t restart_ = 0, best_restart_ = 0, best_epoch_ = 0;
+  double best_value_ = 0;             ///< of best_, the smaller the better
+  std::vector<std::int32_t> looked_;  ///< clusters of the look before; empty: none in this restart
+  std::vector<double> losses_;        ///< of each restart that has ended, in its last epoch
   std::int64_t epoch_ = 0, batch_ = 0;
   double loss_sum_ = 0;
-  ClusterCounts clusters_;
+  cdc_stage::ClusterCounts clusters_;
   std::vector<Value> lines_;
   double waited_ = 0, seconds_ = 0;
   Clock::time_point saved_, shown_, epoch_start_;
@@ -175,6 +173,8 @@ void Training::open() {
   loss_ = context_.port("loss");
   prediction_ = context_.port("prediction");
   threads_ = context_.threads();
+  if (stage_.keep == "oracle" && data_->labels().empty())
+    throw cdc::Error(fmt::format("keep = \"oracle\" chooses by labels, and stage '{}' has none: choose another", context_.source(Train::kData, 0)));
 }
 
 std::vector<cdc::NamedTensor> Training::everything() {
@@ -187,6 +187,7 @@ std::vector<cdc::NamedTensor> Training::everything() {
   };
   add(stage_.optimizer->state(), kOptimizer);
   add(best_, kBest);
+  if (!looked_.empty()) add({{"clusters", at::tensor(looked_, at::kInt)}}, kLook);
   return all;
 }
 
@@ -206,6 +207,8 @@ void Training::resume() {
     threads_ = wanted;
     restart_ = header.at("restart").as_integer();
     best_restart_ = header.at("best_restart").as_integer();
+    best_epoch_ = header.at("best_epoch").as_integer();
+    best_value_ = header.at("best_value").as_real();
     for (const Value& loss : header.at("losses").as_array()) losses_.push_back(loss.as_real());
   }
   start();
@@ -220,7 +223,7 @@ void Training::resume() {
     session_->begin_training();
     return;
   }
-  std::vector<cdc::NamedTensor> nodes, rest;
+  std::vector<cdc::NamedTensor> nodes, rest, look;
   for (cdc::NamedTensor& t : saved) {
     const auto take = [&](const std::string& prefix, std::vector<cdc::NamedTensor>& into) {
       if (t.name.rfind(prefix, 0) != 0) return false;
@@ -228,8 +231,9 @@ void Training::resume() {
       into.push_back(std::move(t));
       return true;
     };
-    if (!take(kOptimizer, rest) && !take(kBest, best_)) nodes.push_back(std::move(t));
+    if (!take(kOptimizer, rest) && !take(kBest, best_) && !take(kLook, look)) nodes.push_back(std::move(t));
   }
+  for (const cdc::NamedTensor& t : look) looked_.assign(t.tensor.data_ptr<std::int32_t>(), t.tensor.data_ptr<std::int32_t>() + t.tensor.numel());
   session_->load_state(nodes, true);
   std::vector<cdc::NamedTensor> state = stage_.optimizer->state();
   if (state.size() != rest.size())
@@ -278,12 +282,34 @@ void Training::start() {
 }
 
 void Training::end_restart() {
+  looked_.clear();
   if (stage_.restarts == 1) return;
   losses_.push_back(loss_sum_ / static_cast<double>(steps_));
-  if (restart_ > 0 && losses_.back() >= losses_[static_cast<std::size_t>(best_restart_)]) return;
+  if (stage_.keep == "last") consider(losses_.back());
+}
+
+/// Keeps the present weights where `value` is the least so far.
+void Training::consider(double value) {
+  if (!best_.empty() && value >= best_value_) return;
+  best_value_ = value;
   best_restart_ = restart_;
+  best_epoch_ = epoch_;
   best_.clear();
   for (const cdc::NamedTensor& t : session_->state()) best_.push_back({t.name, t.tensor.detach().cpu().clone(), t.trainable, t.decay});
+}
+
+/// The prediction of the whole set as it is now, into the epoch's line.
+void Training::look(Value& line) {
+  const at::Tensor logits = session_->features(prediction_.first, prediction_.second, stage_.evaluation_batch_size, [&](std::int64_t, std::int64_t) {
+    // The epoch is not over: its last checkpoint is where the same command goes on.
+    if (context_.stopping()) throw cdc::Stopped("stopped while scoring an epoch; the same command goes on");
+  });
+  cdc_stage::EpochScores scores = cdc_stage::score_epoch(logits, looked_, *data_);
+  const Value values = scores.to_value();
+  for (const auto& [name, value] : values.as_table()) line[name] = value;
+  if (stage_.keep == "most_confident") consider(-scores.confidence);
+  if (stage_.keep == "oracle") consider(-scores.oracle.at("acc").as_real());
+  looked_ = std::move(scores.cluster);
 }
 
 std::string Training::of_restart() const {
@@ -294,6 +320,8 @@ void Training::save() {
   Value header = Value::table();
   header["restart"] = restart_;
   header["best_restart"] = best_restart_;
+  header["best_epoch"] = best_epoch_;
+  header["best_value"] = best_value_;
   header["losses"] = Value::array();
   for (const double loss : losses_) header["losses"].push_back(loss);
   header["epoch"] = epoch_;
@@ -395,6 +423,8 @@ void Training::end_epoch(double seconds, std::int64_t images) {
                                 epoch_ + 1, 100 * clusters_.largest_share()));
   }
   for (const auto& [name, mean] : session_->reports()) line[name] = mean;
+  if (stage_.keep == "least_loss") consider(loss_sum_ / static_cast<double>(steps_));
+  if (stage_.score_every > 0 && ((epoch_ + 1) % stage_.score_every == 0 || epoch_ + 1 == stage_.epochs)) look(line);
   line["seconds"] = seconds;
   line["images_per_second"] = static_cast<double>(images) / seconds;
   line["waiting_share"] = (waited_ + session_->waited()) / seconds;
@@ -411,16 +441,20 @@ void Training::finish() {
   Value protocol = Value::table();
   protocol["trained_on"] = data_->split();
   protocol["epochs"] = stage_.epochs;
-  protocol["chosen_epoch"] = "last";
+  protocol["chosen_epoch"] = stage_.keep == "last" ? Value("last") : Value(best_epoch_ + 1);
+  if (stage_.keep != "last")
+    protocol["chosen_by"] = stage_.keep == "least_loss" ? "least loss"
+                            : stage_.keep == "oracle"   ? "oracle: highest ACC against the labels"
+                                                        : "highest confidence";
   if (stage_.restarts > 1) {
     protocol["restarts"] = stage_.restarts;
-    protocol["chosen_by"] = "least loss";
+    if (stage_.keep == "last") protocol["chosen_by"] = "least loss";
     Value losses = Value::array();
     for (const double loss : losses_) losses.push_back(loss);
     context_.summary("restart_losses", std::move(losses));
     context_.summary("restart", best_restart_ + 1);
-    session_->load_state(best_, true);
   }
+  if (!best_.empty()) session_->load_state(best_, true);
   protocol["precision"] = precision_;
   auto model = std::make_shared<cdc::Model>();
   for (const cdc::NamedTensor& t : session_->state()) model->state.push_back({t.name, t.tensor.detach().cpu().clone(), t.trainable, t.decay});

@@ -1,4 +1,5 @@
 #include <fstream>
+#include <regex>
 
 #include "e2e/small_pipeline.hpp"
 
@@ -61,6 +62,56 @@ TEST_F(PipelineTest, OnlyWhatChangedRunsAgain) {
   ASSERT_EQ(cdc_run({"--fresh"}).code, 0);
   EXPECT_EQ(ran(summary()), (std::vector<std::string>{"cdc", "features", "kmeans", "scores"}));
   EXPECT_EQ(first.at("scores"), summary().at("scores")) << "a repeat at one number of compute threads has the same bits";
+}
+
+TEST_F(PipelineTest, EpochsAreScoredAndOneIsChosenByTheRuleThatIsNamed) {
+  ASSERT_EQ(cdc_run({"stage.cdc.epochs=6"}).code, 0);
+  const Value unseen = summary().at("scores").at("cdc");
+  const auto lines = [&] {
+    std::vector<Value> all;
+    std::ifstream file(folder_ / "runs" / "small" / "latest" / "metrics.jsonl");
+    for (std::string line; std::getline(file, line);)
+      if (Value v = Value::from_json(line); v.find("epoch") != nullptr) all.push_back(std::move(v));
+    return all;
+  };
+  for (const auto& [keep, by] : {std::pair("last", ""), std::pair("least_loss", "least loss"), std::pair("most_confident", "highest confidence"),
+                                 std::pair("oracle", "oracle: highest ACC against the labels")}) {
+    const ProcessResult r = cdc_run({"stage.cdc.epochs=6", "stage.cdc.score_every=1", std::string("stage.cdc.keep=") + keep});
+    ASSERT_EQ(r.code, 0) << r.err;
+    const std::vector<Value> epochs = lines();
+    ASSERT_EQ(epochs.size(), 6U);
+    std::size_t best = 0;
+    const auto value = [&](std::size_t i) {
+      const std::string rule = keep;
+      if (rule == "least_loss") return -epochs[i].at("loss").as_real();
+      if (rule == "most_confident") return epochs[i].at("confidence").as_real();
+      return rule == "oracle" ? epochs[i].at("oracle").at("acc").as_real() : static_cast<double>(i);
+    };
+    for (std::size_t i = 0; i < epochs.size(); ++i) {
+      EXPECT_EQ(epochs[i].find("agreement") != nullptr, i > 0) << "with the look before";
+      for (const char* score : {"acc", "nmi", "ari"}) EXPECT_TRUE(epochs[i].at("oracle").at(score).is_real());
+      if (value(i) > value(best)) best = i;
+    }
+    const Value scores = summary().at("scores").at("cdc");
+    const Value& training = scores.at("protocol").at("prediction");
+    EXPECT_EQ(scores.at("acc"), epochs[best].at("oracle").at("acc")) << keep;
+    EXPECT_EQ(training.at("chosen_epoch"), best + 1 == 6 && std::string(keep) == "last" ? Value("last") : Value(static_cast<std::int64_t>(best) + 1));
+    if (std::string(keep) == "last") {
+      EXPECT_EQ(training.find("chosen_by"), nullptr);
+      EXPECT_EQ(scores, unseen) << "looking changes nothing";
+    } else {
+      EXPECT_EQ(training.at("chosen_by"), Value(by));
+    }
+  }
+  const auto said = [&](std::vector<std::string> arguments) {
+    const ProcessResult r = cdc_run(std::move(arguments));
+    EXPECT_EQ(r.code, 2) << r.out;
+    return r.err;
+  };
+  EXPECT_NE(said({"stage.cdc.keep=oracle"}).find("keep = \"oracle\" chooses among the epochs that are looked at: set score_every = 1 or more"),
+            std::string::npos);
+  write_file(file_, std::regex_replace(read_file(file_), std::regex("prediction = \"head.cluster\"\n|\\[stage.scores\\][^]*"), ""));
+  EXPECT_NE(said({"stage.cdc.score_every=2"}).find("'score_every' looks at the prediction: set prediction = \"NODE\""), std::string::npos);
 }
 
 TEST_F(PipelineTest, ADamagedCacheEntryIsSaidAndComputedAgain) {
