@@ -114,6 +114,21 @@ TEST_F(PipelineTest, EpochsAreScoredAndOneIsChosenByTheRuleThatIsNamed) {
   EXPECT_NE(said({"stage.cdc.score_every=2"}).find("'score_every' looks at the prediction: set prediction = \"NODE\""), std::string::npos);
 }
 
+TEST_F(PipelineTest, NoEpochIsChosenByLabelsThatAreNotThere) {
+  // One grey pixel.
+  const std::string png(
+      "\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\x0aIDAT\x78\x9c\x63\x68\0\0\0\x82\0\x81"
+      "\x77\xcd\x72\xb6\0\0\0\0IEND\xae\x42\x60\x82",
+      67);
+  fs::create_directories(folder_ / "images");
+  for (int i = 0; i < 8; ++i) write_file(folder_ / "images" / (std::to_string(i) + ".png"), png);
+  const ProcessResult r = cdc_run({"stage.images.plugin=dataset.image_folder", "stage.images.root=" + (folder_ / "images").string(),
+                                   "stage.images.split=all", "stage.images.channels=1", "stage.cdc.graph.views.size=28", "stage.cdc.batch_size=4",
+                                   "stage.cdc.score_every=1", "stage.cdc.keep=oracle"});
+  EXPECT_EQ(r.code, 4) << r.out;
+  EXPECT_NE(r.err.find("keep = \"oracle\" chooses by labels, and stage 'images' has none: choose another"), std::string::npos) << r.err;
+}
+
 TEST_F(PipelineTest, ADamagedCacheEntryIsSaidAndComputedAgain) {
   ASSERT_EQ(cdc_run().code, 0);
   const Value first = summary();
