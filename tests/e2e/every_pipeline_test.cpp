@@ -1,0 +1,148 @@
+// Every file of pipelines/, shrunk to a data set of 576 small images: it runs to its end, and ends the same when it is killed on the way.
+#include <sstream>
+
+#include "config/spec.hpp"
+#include "e2e/small_pipeline.hpp"
+#include "graph/planner.hpp"
+
+namespace cdc::test {
+namespace {
+
+/// Parameters that say how much there is of something, and how little of it a small run wants.
+const std::vector<std::pair<std::string, Value>>& small_values() {
+  static const auto* all = new std::vector<std::pair<std::string, Value>>{{"clusters", 4},     {"hidden", 16},      {"dim", 8},
+                                                                          {"instance_dim", 8}, {"queue_size", 128}, {"negatives", 16},
+                                                                          {"restarts", 2},     {"pca_dim", 4},      {"k", 3}};
+  return *all;
+}
+
+void shrink_node(Value& node, const std::string& plugin) {
+  if (plugin.rfind("backbone.", 0) == 0) {
+    Value small = Value::table();
+    small["plugin"] = "backbone.convnet";
+    small["in"] = node.at("in");
+    for (const auto& [name, numbers] :
+         {std::pair("channels", std::vector{4, 8}), std::pair("kernels", std::vector{3, 3}), std::pair("strides", std::vector{2, 2})}) {
+      small[name] = Value::array();
+      for (const int n : numbers) small[name].push_back(n);
+    }
+    node = small;
+    return;
+  }
+  for (const auto& [name, value] : small_values()) {
+    Value* const given = node.find(name);
+    if (given == nullptr) continue;
+    if (given->is_array()) {
+      for (Value& one : given->as_array()) one = value;
+    } else {
+      *given = value;
+    }
+  }
+  if (plugin == "memory.queue") node["size"] = 96;
+  if (plugin.rfind("augment.", 0) == 0) {
+    node["size"] = node.at("size").as_integer() > 0 && node.at("size").as_integer() < 28 ? 14 : 28;
+    for (const char* name : {"mean", "std"}) {
+      node[name] = Value::array();
+      node[name].push_back(0.5);
+    }
+  }
+}
+
+void shrink_stage(Value& stage, const fs::path& data) {
+  const std::string plugin = stage.at("plugin").as_string();
+  if (plugin.rfind("dataset.", 0) == 0) {
+    stage = Value::table();
+    stage["plugin"] = "dataset.idx";
+    stage["root"] = data.string();
+    stage["split"] = "train+test";
+    return;
+  }
+  for (const auto& [name, value] : small_values())
+    if (Value* const given = stage.find(name); given != nullptr && given->is_integer()) *given = value;
+  if (plugin == "stage.train") {
+    stage["epochs"] = 2;
+    stage["batch_size"] = 64;
+    stage["checkpoint_seconds"] = 0.0;  // one after each step
+  }
+  if (Value* const graph = stage.find("graph"); graph != nullptr && graph->is_table())
+    for (auto& [name, node] : graph->as_table())
+      if (const Value* id = node.find("plugin"); id != nullptr) shrink_node(node, std::string(id->as_string()));
+}
+
+class EveryPipeline : public SmallPipeline {
+ protected:
+  void SetUp() override {
+    SmallPipeline::SetUp();
+    registry_.load_folder(binary_folder() / "lib/cdc/plugins");
+  }
+  /// Writes the small form of a pipeline, and makes it the one that cdc_run() runs.
+  void take(const fs::path& pipeline) {
+    Value resolved = plan_pipeline(pipeline, {}, registry_).resolved;
+    resolved["pipeline"]["name"] = "small";
+    for (auto& [name, stage] : resolved["stage"].as_table()) shrink_stage(stage, folder_ / "data");
+    write_file(file_, to_toml(resolved));
+  }
+  bool has_checkpoint() const {
+    const fs::path place = folder_ / cache_ / "checkpoints";
+    return fs::exists(place) && !fs::is_empty(place);
+  }
+  /// Loss and reports of each epoch of each stage.
+  std::vector<std::string> epochs() const {
+    std::vector<std::string> all;
+    std::istringstream lines(read_file(folder_ / "runs" / "small" / "latest" / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const Value v = Value::from_json(line);
+      if (v.find("epoch") == nullptr) continue;
+      Value kept = Value::table();
+      for (const auto& [key, value] : v.as_table())
+        if (key != "seconds" && key != "images_per_second" && key != "waiting_share" && key != "time") kept[key] = value;
+      all.push_back(kept.to_json());
+    }
+    return all;
+  }
+
+  Registry registry_;
+};
+
+TEST_F(EveryPipeline, EndsTheSameWhenItIsKilledOnTheWay) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(source_folder() / "pipelines"))
+    if (entry.path().extension() == ".toml") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  ASSERT_GE(files.size(), 3U);
+  Random random(static_cast<std::uint64_t>(::getpid()));
+  int resumed = 0;
+  for (const fs::path& file : files) {
+    SCOPED_TRACE(file.filename().string());
+    take(file);
+    fs::remove_all(folder_ / "runs");
+    cache_ = "whole";
+    const ProcessResult whole = cdc_run();
+    ASSERT_EQ(whole.code, 0) << whole.err;
+    const std::string expected = without_times(summary());
+    const std::vector<std::string> expected_epochs = epochs();
+    const bool trains = !expected_epochs.empty();
+
+    fs::remove_all(folder_ / "runs");
+    cache_ = "killed";
+    for (int kill = 0; kill < (trains ? 2 : 0);) {
+      Process p(command({}), folder_, environment_, folder_);
+      // At some moment of the training, once there is something to go on from.
+      while (!has_checkpoint() && !p.ended_within(std::chrono::milliseconds(1))) {
+      }
+      if (!p.ended_within(std::chrono::milliseconds(static_cast<std::int64_t>(random.uniform(0, 150))))) p.signal(SIGKILL);
+      p.wait();
+      ++kill;
+    }
+    const ProcessResult last = cdc_run();
+    ASSERT_EQ(last.code, 0) << last.out << last.err;
+    resumed += last.out.find("goes on at") != std::string::npos;
+    EXPECT_EQ(without_times(summary()), expected);
+    EXPECT_EQ(epochs(), expected_epochs);
+    for (const char* cache : {"whole", "killed"}) fs::remove_all(folder_ / cache);
+  }
+  EXPECT_GT(resumed, 0) << "no kill met a training";
+}
+
+}  // namespace
+}  // namespace cdc::test
