@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "cdc/error.hpp"
 #include "config/spec.hpp"
@@ -52,6 +54,59 @@ std::shared_ptr<PlannedGraph> planned(const GraphDraft& graph, const std::string
     if (draft.follows) node.follows = {place[draft.follows->node], draft.follows->momentum, draft.follows->momentum_end};
   }
   return out;
+}
+
+/// The nodes of a graph that those at `named` need, and, `with_writers`, those without outputs, which do their work by themselves.
+std::shared_ptr<const PlannedGraph> needed_part(const std::shared_ptr<const PlannedGraph>& whole, const std::set<std::size_t>& named,
+                                                bool with_writers) {
+  const std::vector<PlannedNode>& nodes = whole->nodes;
+  std::set<std::size_t> needed;
+  const auto need = [&](std::size_t i, const auto& self) -> void {
+    if (!needed.insert(i).second) return;
+    for (const Connection& c : nodes[i].inputs)
+      for (const Source& source : c.sources) self(source.index, self);
+    if (nodes[i].shares) self(*nodes[i].shares, self);
+    if (nodes[i].follows) self(nodes[i].follows->node, self);
+  };
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (named.count(i) != 0 || (with_writers && nodes[i].info->outputs.empty())) need(i, need);
+  if (needed.size() == nodes.size()) return whole;
+  std::vector<std::size_t> place(nodes.size());
+  auto out = std::make_shared<PlannedGraph>();
+  out->stage = whole->stage;
+  for (const std::size_t i : needed) {
+    place[i] = out->nodes.size();
+    out->nodes.push_back(nodes[i]);
+  }
+  for (PlannedNode& node : out->nodes) {
+    for (Connection& c : node.inputs)
+      for (Source& source : c.sources) source.index = place[source.index];
+    if (node.shares) node.shares = place[*node.shares];
+    if (node.follows) node.follows->node = place[node.follows->node];
+  }
+  return out;
+}
+
+/// Leaves of the graphs of a stage what its ports name: what another stage that uses the same graph needs beyond that is neither run here nor part of
+/// its key.
+void keep_what_is_named(PlannedStage& stage) {
+  const auto keep = [&](std::shared_ptr<const PlannedGraph>& graph, const std::string& model_input) {
+    std::set<std::size_t> named;
+    const auto of_this_graph = [&](const std::string& port) {
+      const std::string& input = stage.info->parameter(port)->graph_of;
+      const bool of_model = std::any_of(stage.model_graphs.begin(), stage.model_graphs.end(), [&](const auto& one) { return one.first == input; });
+      return (of_model ? input : std::string()) == model_input;
+    };
+    for (const auto& [port, source] : stage.ports)
+      if (of_this_graph(port)) named.insert(source.index);
+    if (named.empty()) return;
+    const auto part = needed_part(graph, named, graph->stage == stage.name);
+    for (auto& [port, source] : stage.ports)
+      if (of_this_graph(port)) source.index = part->node(graph->nodes[source.index].name);
+    graph = part;
+  };
+  if (stage.graph) keep(stage.graph, "");
+  for (auto& [input, graph] : stage.model_graphs) keep(graph, input);
 }
 
 /// A stage's or node's table with every parameter written out.
@@ -125,6 +180,7 @@ Plan finished(PipelineDraft& draft, const std::string& file) {
     for (const auto& [name, source] : from.ports)
       stage.ports[name] = {places(draft.graphs[from.port_graph.at(name)].order)[source.index], source.port};
     stage.sizes = from.sizes;
+    keep_what_is_named(stage);
   }
   return plan;
 }

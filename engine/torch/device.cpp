@@ -29,9 +29,9 @@ std::string check_device(const std::string& device) {
   for (std::size_t i = 0; i < gpus; ++i)
     if (device == fmt::format("cuda:{}", i)) return device;
   const bool cuda = device.rfind("cuda", 0) == 0;
-  const char* reason = !cuda             ? ""
-                       : !at::hasCUDA()  ? " (LibTorch finds no GPU; if there is one, build with -DCDC_TORCH=DIR naming a CUDA build of LibTorch)"
-                                         : "";
+  const char* reason = !cuda            ? ""
+                       : !at::hasCUDA() ? " (LibTorch finds no GPU; if there is one, build with -DCDC_TORCH=DIR naming a CUDA build of LibTorch)"
+                                        : "";
   throw Error(fmt::format("there is no device '{}' here{}; there is: {}", device, reason, there));
 }
 

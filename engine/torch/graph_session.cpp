@@ -40,7 +40,7 @@ class Session final : public GraphSession {
 
   void build(const SessionOptions& options) override;
   std::vector<NamedTensor> state() override;
-  std::size_t load_state(const std::vector<NamedTensor>& saved, bool strict) override;
+  std::size_t load_state(const std::vector<NamedTensor>& saved, Names names) override;
   void begin_training() override;
   void begin_epoch(std::int64_t epoch) override;
   void start(std::vector<std::int64_t> order, std::int64_t batch_size, bool training, std::int64_t epoch, std::int64_t first) override;
@@ -320,7 +320,7 @@ std::vector<NamedTensor> Session::state() {
   return all;
 }
 
-std::size_t Session::load_state(const std::vector<NamedTensor>& saved, bool strict) {
+std::size_t Session::load_state(const std::vector<NamedTensor>& saved, Names names) {
   const at::NoGradGuard no_gradient;
   std::map<std::string, const at::Tensor*> theirs;
   for (const NamedTensor& t : saved) theirs[t.name] = &t.tensor;
@@ -351,14 +351,14 @@ std::size_t Session::load_state(const std::vector<NamedTensor>& saved, bool stri
     }
     theirs.erase(found);
   }
-  const auto list = [](const std::vector<std::string>& names) {
-    std::vector<std::string> first(names.begin(), names.begin() + std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(names.size())));
-    return fmt::format("{}{}", fmt::join(first, ", "), names.size() > 8 ? fmt::format(" and {} more", names.size() - 8) : "");
+  const auto list = [](const std::vector<std::string>& tensors) {
+    std::vector<std::string> first(tensors.begin(), tensors.begin() + std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(tensors.size())));
+    return fmt::format("{}{}", fmt::join(first, ", "), tensors.size() > 8 ? fmt::format(" and {} more", tensors.size() - 8) : "");
   };
   if (!wrong.empty()) throw Error("the weights do not fit this graph: " + list(wrong));
   std::vector<std::string> unexpected;
   for (const auto& entry : theirs) unexpected.push_back(entry.first);
-  if (strict && (!missing.empty() || !unexpected.empty()))
+  if ((names != Names::common && !missing.empty()) || (names == Names::all && !unexpected.empty()))
     throw Error(fmt::format("the weights are not this graph's: missing {}; unexpected {}", missing.empty() ? "none" : list(missing),
                             unexpected.empty() ? "none" : list(unexpected)));
   if (taken == 0 && !saved.empty())

@@ -489,22 +489,29 @@ TEST_F(GraphSessionTest, StartsFromAnothersWeights) {
 
 TEST_F(GraphSessionTest, WeightsThatDoNotFitAreSaid) {
   const auto s = session(pipeline());
-  const auto message = [&](const std::vector<NamedTensor>& saved, bool strict) -> std::string {
+  const auto message = [&](const std::vector<NamedTensor>& saved, Names names) -> std::string {
     try {
-      s->load_state(saved, strict);
+      s->load_state(saved, names);
     } catch (const Error& e) {
       return e.what();
     }
     return "no error";
   };
-  EXPECT_EQ(message({{"map.weight", at::zeros({12, 5}), true, true}}, false),
+  EXPECT_EQ(message({{"map.weight", at::zeros({12, 5}), true, true}}, Names::common),
             "the weights do not fit this graph: map.weight is [12, 4] here, [12, 5] there");
-  EXPECT_EQ(message({{"map.weight", at::zeros({12, 4}), true, true}, {"map.bias", at::zeros({4}), true, true}}, true),
+  EXPECT_EQ(message({{"map.weight", at::zeros({12, 4}), true, true}, {"map.bias", at::zeros({4}), true, true}}, Names::all),
             "the weights are not this graph's: missing momentum.weight, queue.keys, centre.centre, centre.epochs; unexpected map.bias");
   EXPECT_EQ(
-      message({{"layer", at::zeros({12, 4}), true, true}}, false),
+      message({{"layer", at::zeros({12, 4}), true, true}}, Names::common),
       "none of the weights has a name that this graph knows; they are called layer; here: map.weight, momentum.weight, queue.keys, centre.centre, "
       "centre.epochs");
+  // For a graph of which another stage trained more: all of its own must be there.
+  std::vector<NamedTensor> more = session(pipeline())->state();
+  more.push_back({"further.weight", at::zeros({2}), true, true});
+  EXPECT_EQ(message(more, Names::ours), "no error");
+  EXPECT_NE(message(more, Names::all).find("missing none; unexpected further.weight"), std::string::npos);
+  more.erase(more.begin());
+  EXPECT_NE(message(more, Names::ours).find("missing map.weight; unexpected further.weight"), std::string::npos);
 }
 
 TEST_F(GraphSessionTest, ExceptionsOfAPluginNameNodePluginAndBatch) {

@@ -13,9 +13,10 @@ namespace cdc {
 namespace {
 
 constexpr std::pair<at::ScalarType, ElementType> kTypes[] = {
-    {at::kBool, ElementType::boolean},   {at::kByte, ElementType::uint8},         {at::kChar, ElementType::int8},     {at::kShort, ElementType::int16},
-    {at::kInt, ElementType::int32},      {at::kLong, ElementType::int64},         {at::kHalf, ElementType::float16},  {at::kBFloat16, ElementType::bfloat16},
-    {at::kFloat, ElementType::float32},  {at::kDouble, ElementType::float64},
+    {at::kBool, ElementType::boolean},   {at::kByte, ElementType::uint8},        {at::kChar, ElementType::int8},
+    {at::kShort, ElementType::int16},    {at::kInt, ElementType::int32},         {at::kLong, ElementType::int64},
+    {at::kHalf, ElementType::float16},   {at::kBFloat16, ElementType::bfloat16}, {at::kFloat, ElementType::float32},
+    {at::kDouble, ElementType::float64},
 };
 
 ElementType element_type(const NamedTensor& t) {

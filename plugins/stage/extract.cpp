@@ -52,7 +52,7 @@ class Extract final : public cdc::Stage {
     options.threads = context.threads();
     options.seed = context.seed();
     session->build(options);
-    if (trained) session->load_state(context.in(kModel)->state, true);
+    if (trained) session->load_state(context.in(kModel)->state, cdc::Names::ours);
     const auto [name, port] = context.port("node");
     at::Tensor rows = session->features(name, port, batch_size, [&](std::int64_t done, std::int64_t total) {
       if (context.stopping()) throw cdc::Stopped("stopped while extracting features; the same command starts this stage again");

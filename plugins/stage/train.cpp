@@ -234,7 +234,7 @@ void Training::resume() {
     if (!take(kOptimizer, rest) && !take(kBest, best_) && !take(kLook, look)) nodes.push_back(std::move(t));
   }
   for (const cdc::NamedTensor& t : look) looked_.assign(t.tensor.data_ptr<std::int32_t>(), t.tensor.data_ptr<std::int32_t>() + t.tensor.numel());
-  session_->load_state(nodes, true);
+  session_->load_state(nodes, cdc::Names::all);
   std::vector<cdc::NamedTensor> state = stage_.optimizer->state();
   if (state.size() != rest.size())
     throw cdc::Error(fmt::format("the checkpoint {} is not of this optimizer; remove it", context_.checkpoint_path().string()));
@@ -266,7 +266,7 @@ void Training::start() {
   session_ = context_.session();
   session_->build(options);
   if (context_.connections(Train::kWeights) > 0) {
-    const std::size_t taken = session_->load_state(context_.in(Train::kWeights)->state, false);
+    const std::size_t taken = session_->load_state(context_.in(Train::kWeights)->state, cdc::Names::common);
     context_.info(
         fmt::format("starts from the weights of '{}': {} of {} tensors taken", context_.source(Train::kWeights, 0), taken, session_->state().size()));
   }
@@ -454,7 +454,7 @@ void Training::finish() {
     context_.summary("restart_losses", std::move(losses));
     context_.summary("restart", best_restart_ + 1);
   }
-  if (!best_.empty()) session_->load_state(best_, true);
+  if (!best_.empty()) session_->load_state(best_, cdc::Names::all);
   protocol["precision"] = precision_;
   auto model = std::make_shared<cdc::Model>();
   for (const cdc::NamedTensor& t : session_->state()) model->state.push_back({t.name, t.tensor.detach().cpu().clone(), t.trainable, t.decay});

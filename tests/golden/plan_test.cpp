@@ -111,7 +111,7 @@ in.data = "images"
 in.model = "pretext"
 node = "small_head.cluster"
 )");
-  const cdc::PlannedGraph& graph = *stage(p, "pretext").graph;
+  const cdc::PlannedGraph& graph = *stage(p, "more").model_graphs[0].second;
   const PlannedNode &small = graph.nodes[graph.node("small_encoder")], &encoder = graph.nodes[graph.node("encoder")];
   ASSERT_TRUE(small.shares.has_value());
   EXPECT_EQ(graph.nodes[*small.shares].name, "encoder");
@@ -196,16 +196,34 @@ graph.loss = { plugin = "loss.test", in.cluster = "head" }
 TEST(Plan, SharesGraphs) {
   const Plan p = plan(good_pipeline());
   const PlannedStage &pretext = stage(p, "pretext"), &tune = stage(p, "tune"), &features = stage(p, "features");
-  EXPECT_EQ(tune.graph, pretext.graph);
+  EXPECT_EQ(tune.graph->stage, "pretext");
   EXPECT_EQ(tune.graph->nodes[tune.ports.at("prediction").index].name, "head");
   ASSERT_EQ(tune.model_graphs.size(), 1u);
   EXPECT_EQ(tune.model_graphs[0].first, "weights");
+  EXPECT_EQ(tune.model_graphs[0].second, pretext.graph);
   EXPECT_EQ(features.graph, nullptr);
   ASSERT_EQ(features.model_graphs.size(), 1u);
   EXPECT_EQ(features.model_graphs[0].first, "model");
-  EXPECT_EQ(features.model_graphs[0].second, pretext.graph);
-  EXPECT_EQ(pretext.graph->nodes[features.ports.at("node").index].name, "encoder");
+  const cdc::PlannedGraph& of_features = *features.model_graphs[0].second;
+  EXPECT_EQ(of_features.nodes[features.ports.at("node").index].name, "encoder");
   EXPECT_EQ(features.ports.at("node").port, "features");
+}
+
+TEST(Plan, AStageHasOfItsGraphWhatItsPortsNeed) {
+  const Plan p = plan(good_pipeline());
+  const auto names = [](const cdc::PlannedGraph& graph) {
+    std::vector<std::string> all;
+    for (const PlannedNode& node : graph.nodes) all.push_back(node.name);
+    return all;
+  };
+  EXPECT_EQ(names(*stage(p, "pretext").graph),
+            (std::vector<std::string>{"views", "encoder", "slow", "head", "slow_head", "codes", "first", "second", "loss"}));
+  // Its loss is 'first': the momentum encoder gives its codes, 'second' and the sum are for others.
+  const cdc::PlannedGraph& tune = *stage(p, "tune").graph;
+  EXPECT_EQ(names(tune), (std::vector<std::string>{"views", "encoder", "slow", "head", "slow_head", "codes", "first"}));
+  EXPECT_EQ(tune.nodes[tune.node("slow")].follows->node, tune.node("encoder"));
+  EXPECT_EQ(tune.nodes[tune.node("first")].inputs[2].sources[0].index, tune.node("codes"));
+  EXPECT_EQ(names(*stage(p, "features").model_graphs[0].second), (std::vector<std::string>{"views", "encoder"}));
 }
 
 TEST(Plan, StageMayTakeAModelsGraphOrOneOfItsOwn) {
@@ -224,7 +242,7 @@ graph.plain = { plugin = "augment.views" }
 )";
   const Plan p = plan(text);
   const PlannedStage &untrained = stage(p, "untrained"), &pixels = stage(p, "pixels");
-  EXPECT_EQ(untrained.graph, stage(p, "pretext").graph);
+  EXPECT_EQ(untrained.graph->stage, "pretext");
   EXPECT_TRUE(untrained.model_graphs.empty());
   EXPECT_EQ(untrained.graph->nodes[untrained.ports.at("node").index].name, "slow");
   EXPECT_EQ(pixels.graph->stage, "pixels");

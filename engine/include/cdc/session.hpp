@@ -35,6 +35,13 @@ struct Position {
   std::int64_t epoch = 0, step = 0, steps_per_epoch = 0, epochs = 0;
 };
 
+/// Which names must be on both sides when weights are loaded.
+enum class Names {
+  all,    ///< every tensor of either side has its partner: a checkpoint
+  ours,   ///< every tensor of the graph is there; further ones belong to nodes that this stage leaves out
+  common  ///< what both have is taken, and there is something: weights to start from
+};
+
 /// A stage's graph at work: builds the nodes, streams batches through them. For one thread at a time. Nodes' exceptions come out as cdc::Error
 /// naming node, plugin and batch.
 class CDC_API GraphSession {
@@ -45,10 +52,9 @@ class CDC_API GraphSession {
   virtual void build(const SessionOptions& options) = 0;
   /// The tensors of all nodes, shared with them, in the graph's order: "node.tensor".
   virtual std::vector<NamedTensor> state() = 0;
-  /// Copies tensors in by name; one stated by Schema::state may have another shape than built (a queue that has grown). `strict`: every name of either
-  /// side must have its partner, cdc::Error naming those that have none; otherwise those in common are taken (cdc::Error where there is none).
-  /// A tensor of another shape is always an error. Returns how many were taken.
-  virtual std::size_t load_state(const std::vector<NamedTensor>& saved, bool strict) = 0;
+  /// Copies tensors in by name; one stated by Schema::state may have another shape than built (a queue that has grown). cdc::Error naming tensors that have
+  /// no partner against `names`, or have another shape. Returns how many were taken.
+  virtual std::size_t load_state(const std::vector<NamedTensor>& saved, Names names) = 0;
 
   virtual void begin_training() = 0;
   virtual void begin_epoch(std::int64_t epoch) = 0;
