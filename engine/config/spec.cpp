@@ -37,7 +37,8 @@ Value Spec::value() const {
 namespace detail {
 namespace {
 
-std::string expanded(const std::string& text, const Location& where, std::vector<Diagnostic>& problems) {
+/// `variables`: those whose values went in.
+std::string expanded(const std::string& text, const Location& where, std::vector<std::string>& variables, std::vector<Diagnostic>& problems) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     if (text.compare(i, 3, "$${") == 0) {
@@ -60,6 +61,7 @@ std::string expanded(const std::string& text, const Location& where, std::vector
     const char* value = name.empty() || name.find('\0') != std::string::npos ? nullptr : std::getenv(name.c_str());
     if (value != nullptr && (*value != '\0' || colon == std::string::npos)) {
       out += value;
+      if (std::find(variables.begin(), variables.end(), name) == variables.end()) variables.push_back(name);
     } else if (name.empty()) {
       problems.push_back({where, "'${...}' without the name of a variable: write ${VARIABLE} or ${VARIABLE:-default}"});
     } else if (colon != std::string::npos) {
@@ -76,7 +78,7 @@ std::string expanded(const std::string& text, const Location& where, std::vector
 
 void expand_variables(Spec& spec, std::vector<Diagnostic>& problems) {
   const std::size_t before = problems.size();
-  if (spec.is_string()) spec.scalar = expanded(spec.string(), spec.where, problems);
+  if (spec.is_string()) spec.scalar = expanded(spec.string(), spec.where, spec.variables, problems);
   spec.told = spec.told || problems.size() > before;
   for (auto& [name, entry] : spec.table) expand_variables(entry, problems);
   for (Spec& one : spec.array) expand_variables(one, problems);
@@ -84,14 +86,32 @@ void expand_variables(Spec& spec, std::vector<Diagnostic>& problems) {
 
 }  // namespace detail
 
+namespace {
+
+Spec completed(Spec spec, const std::vector<std::string>& overrides, std::vector<Diagnostic>& problems) {
+  // Overrides first: what they replace need not be expanded.
+  for (std::size_t i = 0; i < overrides.size(); ++i) detail::apply_override(spec, overrides[i], static_cast<int>(i) + 1, problems);
+  detail::expand_variables(spec, problems);
+  return spec;
+}
+
+}  // namespace
+
 std::optional<Spec> read_spec(const std::string& text, const std::string& file, const std::vector<std::string>& overrides,
                               std::vector<Diagnostic>& problems) {
   std::optional<Spec> spec = detail::parse_toml(text, file, problems);
   if (!spec) return std::nullopt;
-  // Overrides first: what they replace need not be expanded.
-  for (std::size_t i = 0; i < overrides.size(); ++i) detail::apply_override(*spec, overrides[i], static_cast<int>(i) + 1, problems);
-  detail::expand_variables(*spec, problems);
-  return spec;
+  if (const Spec* extends = spec->find("extends"); extends != nullptr) {
+    problems.push_back({extends->key_where, "a text that was not read from a file extends none: save it as a file, or write out what it extends"});
+    return std::nullopt;
+  }
+  return completed(std::move(*spec), overrides, problems);
+}
+
+std::optional<Spec> read_spec_file(const std::filesystem::path& file, const std::vector<std::string>& overrides, std::vector<Diagnostic>& problems) {
+  std::optional<Spec> spec = detail::read_chain(file, problems);
+  if (!spec) return std::nullopt;
+  return completed(std::move(*spec), overrides, problems);
 }
 
 }  // namespace cdc

@@ -210,7 +210,7 @@ void read_pipeline(PipelineDraft& draft, const Spec& spec, const std::string& de
     if (key == "pipeline") {
       read_settings(draft, value, problems);
     } else if (key != "stage") {
-      std::string hint = did_you_mean(key, {"pipeline", "stage"});
+      std::string hint = did_you_mean(key, {"pipeline", "stage", "extends", "remove"});
       problems.add(value.key_where, fmt::format("there is no table or key '{}' at the top of a pipeline file{}", key,
                                                 hint.empty() ? "; there are [pipeline] and [stage.NAME]" : hint));
     }

@@ -126,7 +126,48 @@ TEST_F(PipelineTest, EveryPipelinePassesItsCheckWithoutData) {
                                         {{"CDC_FASHION_MNIST", "/nowhere"}}, folder_);
     EXPECT_EQ(r.code, 0) << entry.path() << r.err;
   }
-  EXPECT_GE(files, 3);
+  EXPECT_GE(files, 5);
+}
+
+TEST_F(PipelineTest, EveryPipelineIsPrintedAsOneThatMeansTheSame) {
+  const auto printed = [&](const fs::path& file) {
+    const ProcessResult r = run_process({(binary_folder() / "bin/cdc-run").string(), file.string(), "--print-config"}, folder_, {}, folder_);
+    EXPECT_EQ(r.code, 0) << file << r.err;
+    return r.out;
+  };
+  const auto without_comments = [](const std::string& text) {
+    std::string out;
+    for (std::size_t at = 0, end; at < text.size(); at = end + 1) {
+      end = text.find('\n', at);
+      const std::string line = text.substr(at, end - at);
+      out += line.substr(0, line.rfind("  # ")) + "\n";
+    }
+    return out;
+  };
+  for (const auto& entry : fs::directory_iterator(source_folder() / "pipelines")) {
+    if (entry.path().extension() != ".toml") continue;
+    const std::string text = printed(entry.path());
+    write_file(folder_ / "printed.toml", text);
+    EXPECT_EQ(without_comments(printed(folder_ / "printed.toml")), without_comments(text)) << entry.path();
+  }
+  const fs::path pipelines = source_folder() / "pipelines";
+  const std::string coarse = printed(pipelines / "cdc_cifar100_20.toml");
+  EXPECT_NE(coarse.find("label = \"coarse\"  # " + (pipelines / "cdc_cifar100_20.toml").string() + ":"), std::string::npos) << coarse;
+  EXPECT_NE(coarse.find("epochs = 500  # " + (pipelines / "cdc_cifar10.toml").string() + ":"), std::string::npos) << coarse;
+  // CLC is CDC by its first name.
+  std::string clc = without_comments(printed(pipelines / "clc_cifar10.toml"));
+  clc.replace(clc.find("clc_cifar10"), 11, "cdc_cifar10");
+  EXPECT_EQ(clc, without_comments(printed(pipelines / "cdc_cifar10.toml")));
+}
+
+TEST_F(PipelineTest, AnotherOptimizerKeepsNothingOfTheFormer) {
+  const std::string base = (source_folder() / "pipelines/cdc_cifar10.toml").string();
+  file_ = folder_ / "adam.toml";
+  write_file(file_, "extends = '" + base + "'\n[stage.cdc]\noptimizer = { plugin = \"optimizer.adam\", lr = 1e-3 }\n");
+  const ProcessResult r = cdc_run({"--print-config"});
+  EXPECT_EQ(r.code, 0) << r.err;  // SGD's momentum would be no parameter of Adam's
+  EXPECT_NE(r.out.find("optimizer.lr = 0.001  # " + file_.string() + ":3\n"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("optimizer.weight_decay = 0.0  # default\n"), std::string::npos) << r.out;  // 5e-4 was SGD's
 }
 
 TEST_F(PipelineTest, ImageNetRecipeRunsOnAFewPhotographs) {
