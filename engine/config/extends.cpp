@@ -139,7 +139,7 @@ void take_away(Spec& base, const Spec& path, std::vector<Diagnostic>& problems) 
       for (const auto& [name, spec] : tables.back()->table) there.push_back(name);
       std::string hint = did_you_mean(word, there);
       if (hint.empty() && !there.empty())
-        hint = fmt::format("; {} {}", at == 0 ? "at its top there are" : fmt::format("'{}' has", text.substr(0, at - 1)), quoted_list(there));
+        hint = fmt::format("; {} {}", at == 0 ? "it has" : fmt::format("'{}' has", text.substr(0, at - 1)), quoted_list(there));
       problems.push_back({path.where, fmt::format("there is no '{}' to remove in what this file extends{}", text, hint)});
       return;
     }
