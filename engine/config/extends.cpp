@@ -86,14 +86,17 @@ bool read_keys(Layer& layer, std::optional<Spec>& extends, std::vector<Diagnosti
   return true;
 }
 
-/// Of the plugin that a table names; variables in it count by what they mean.
-std::optional<std::string> plugin_of(const Spec& table) {
-  const Spec* plugin = table.find("plugin");
-  if (plugin == nullptr || !plugin->is_string()) return std::nullopt;
-  Spec meant = *plugin;
-  std::vector<Diagnostic> told_later;
-  expand_variables(meant, told_later);
-  return meant.string();
+/// To whom a table's parameters belong: "plugin ID" or "shares NODE"; variables count by what they mean.
+std::optional<std::string> owner_of(const Spec& table) {
+  for (const char* key : {"plugin", "shares"}) {
+    const Spec* owner = table.find(key);
+    if (owner == nullptr || !owner->is_string()) continue;
+    Spec meant = *owner;
+    std::vector<Diagnostic> told_later;
+    expand_variables(meant, told_later);
+    return fmt::format("{} {}", key, meant.string());
+  }
+  return std::nullopt;
 }
 
 /// Whether the file states this table, and not just something deeper in it. `in` counts as the table's own.
@@ -109,8 +112,8 @@ void merge(Spec& base, Spec over) {
     base = std::move(over);
     return;
   }
-  const std::optional<std::string> former = plugin_of(base), plugin = plugin_of(over);
-  if (former && plugin && *former != *plugin) {
+  const std::optional<std::string> former = owner_of(base), owner = owner_of(over);
+  if (former && owner && *former != *owner) {
     // Parameters belong to a plugin; inputs and the graph are the pipeline's wiring.
     const auto parameter = [](const auto& entry) { return entry.first != "in" && entry.first != "graph"; };
     base.table.erase(std::remove_if(base.table.begin(), base.table.end(), parameter), base.table.end());
@@ -185,12 +188,13 @@ std::optional<Spec> read_chain(const fs::path& file, std::vector<Diagnostic>& pr
     }
     name = base;
   }
+  const Location where = layers.front().spec.where;
   Spec whole = std::move(layers.back().spec);
   for (auto layer = layers.rbegin() + 1; layer != layers.rend(); ++layer) {
     for (const Spec& path : layer->removed) take_away(whole, path, problems);
     merge(whole, std::move(layer->spec));
   }
-  whole.where = layers.front().spec.where;
+  whole.where = where;
   return whole;
 }
 

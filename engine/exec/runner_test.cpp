@@ -143,7 +143,7 @@ TEST_F(RunnerTest, KeysDoNotDependOnTheFileThatAValueComesFrom) {
   const Plan extending = plan_pipeline(folder / "x.toml", {}, registry());
   const auto keys = [&](const Plan& p) {
     Names out;
-    for (const StageIdentity& one : identify_stages(p, registry(), "cpu", folder)) out.push_back(one.key);
+    for (const StageStatus& one : stage_status(p, registry(), options(listener))) out.push_back(one.key);
     return out;
   };
   EXPECT_EQ(keys(extending), keys(plan_text(flat, "flat.toml", {}, registry())));
@@ -159,7 +159,7 @@ TEST_F(RunnerTest, KeysDoNotDependOnTheFileThatAValueComesFrom) {
   // What is wrong with files is told at the line that names them.
   write_file(folder / "y.toml", "extends = \"base.toml\"\n\n[stage.images]\npath = \"/nowhere/at/all\"\n");
   try {
-    identify_stages(plan_pipeline(folder / "y.toml", {}, registry()), registry(), "cpu", folder);
+    stage_status(plan_pipeline(folder / "y.toml", {}, registry()), registry(), options(listener));
     FAIL();
   } catch (const ConfigError& e) {
     EXPECT_NE(std::string(e.what()).find("y.toml:4:1: error: stage 'images': cannot read /nowhere/at/all"), std::string::npos) << e.what();
