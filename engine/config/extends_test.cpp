@@ -151,12 +151,29 @@ TEST_F(ExtendsTest, OverridesAndVariablesWorkOnTheWhole) {
             "base.toml:3:5: error: the environment variable 'CDC_TEST_UNSET' is not set: set it, or give a default here, ${CDC_TEST_UNSET:-VALUE}");
 }
 
-TEST_F(ExtendsTest, ATextExtendsNothing) {
+TEST_F(ExtendsTest, HereIsTheFolderOfTheFileThatSaysIt) {
+  write("deeper/base.toml", "[stage.a]\nk = \"${here}/list.txt\"\nl = \"${here}\"\n");
+  write("x.toml", "extends = \"${here}/deeper/base.toml\"\n[stage.a]\nl = \"${here}/${here:-else}\"\nm = \"$${here}\"\n");
+  const std::string folder = folder_.string();
+  EXPECT_EQ(read("x.toml").find("stage")->find("a")->value().to_json(),
+            R"({"k":")" + folder + R"(/deeper/list.txt","l":")" + folder + "/" + folder + R"(","m":"${here}"})");
   std::vector<Diagnostic> problems;
-  EXPECT_FALSE(read_spec("extends = \"base.toml\"\n", "f.toml", {}, problems).has_value());
+  EXPECT_EQ(read_spec("a = \"${here}/b\"\n", "f.toml", {}, problems)->value().to_json(), R"({"a":"./b"})");
+  EXPECT_TRUE(problems.empty());
+  read_spec_file(folder_ / "x.toml", {"stage.a.l=${here}/b"}, problems);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(problems[0].text(),
-            "f.toml:1:1: error: a text that was not read from a file extends none: save it as a file, or write out what it extends");
+            "command line:1:11: error: '${here}' is the folder of the pipeline file that says it: on the command line write the folder itself");
+}
+
+TEST_F(ExtendsTest, ATextExtendsNothing) {
+  for (const char* text : {"extends = \"base.toml\"\n", "remove = [\"stage.a\"]\n"}) {
+    std::vector<Diagnostic> problems;
+    EXPECT_FALSE(read_spec(text, "f.toml", {}, problems).has_value());
+    ASSERT_EQ(problems.size(), 1u);
+    EXPECT_EQ(problems[0].text(),
+              "f.toml:1:1: error: a text that was not read from a file extends none: save it as a file, or write out what it extends");
+  }
 }
 
 TEST_F(ExtendsTest, TomlSaysWhereValuesComeFrom) {

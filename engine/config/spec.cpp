@@ -37,7 +37,9 @@ Value Spec::value() const {
 namespace detail {
 namespace {
 
-/// `variables`: those whose values went in.
+constexpr const char* kHereOnCommandLine = "'${here}' is the folder of the pipeline file that says it: on the command line write the folder itself";
+
+/// `variables`: those of the environment whose values went in.
 std::string expanded(const std::string& text, const Location& where, std::vector<std::string>& variables, std::vector<Diagnostic>& problems) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
@@ -58,6 +60,13 @@ std::string expanded(const std::string& text, const Location& where, std::vector
     const std::string inside = text.substr(i + 2, end - i - 2);
     const std::size_t colon = inside.find(":-");
     const std::string name = inside.substr(0, colon);
+    if (name == "here") {
+      if (where.depth == Location::kCommandLine) problems.push_back({where, kHereOnCommandLine});
+      const std::string folder = std::filesystem::path(where.file).parent_path().string();
+      out += folder.empty() ? "." : folder;
+      i = end + 1;
+      continue;
+    }
     const char* value = name.empty() || name.find('\0') != std::string::npos ? nullptr : std::getenv(name.c_str());
     if (value != nullptr && (*value != '\0' || colon == std::string::npos)) {
       out += value;
@@ -101,8 +110,10 @@ std::optional<Spec> read_spec(const std::string& text, const std::string& file, 
                               std::vector<Diagnostic>& problems) {
   std::optional<Spec> spec = detail::parse_toml(text, file, problems);
   if (!spec) return std::nullopt;
-  if (const Spec* extends = spec->find("extends"); extends != nullptr) {
-    problems.push_back({extends->key_where, "a text that was not read from a file extends none: save it as a file, or write out what it extends"});
+  for (const char* key : {"extends", "remove"}) {
+    const Spec* given = spec->find(key);
+    if (given == nullptr) continue;
+    problems.push_back({given->key_where, "a text that was not read from a file extends none: save it as a file, or write out what it extends"});
     return std::nullopt;
   }
   return completed(std::move(*spec), overrides, problems);

@@ -125,6 +125,7 @@ node = "small_head.cluster"
   // As resolved it says no more than the file did.
   EXPECT_EQ(p.resolved.at("stage").at("pretext").at("graph").at("small_encoder").to_json(),
             R"({"shares":"encoder","in":{"images":"small_views.views"}})");
+  EXPECT_EQ(plan(cdc::to_toml(p.resolved, p.spec)).resolved, p.resolved);
 }
 
 TEST(Plan, ANodeMayFollowAnother) {
@@ -162,6 +163,7 @@ plugin      = "head.test")"));
   EXPECT_FALSE(node("slow_again").follows.has_value());
   EXPECT_EQ(p.resolved.at("stage").at("pretext").at("graph").at("slow").to_json(),
             R"({"follows":"encoder","momentum":0.99,"momentum_end":0.99,"in":{"images":"views.views"}})");
+  EXPECT_EQ(plan(cdc::to_toml(p.resolved, p.spec)).resolved, p.resolved);
 }
 
 TEST(Plan, AnAugmentationMayRenderWhatANodePicks) {
@@ -386,7 +388,6 @@ TEST(Plan, ReadsFiles) {
     }
   }
 }
-
 
 TEST(Plan, AnExtendingFileGivesThePlanOfTheFlatOne) {
   const auto folder = std::filesystem::path(testing::TempDir()) / "cdc_plan_test_extends";
