@@ -63,7 +63,8 @@ bool read_keys(Layer& layer, std::optional<Spec>& extends, std::vector<Diagnosti
   if (extends) {
     if (!extends->is_string()) {
       if (!extends->is_told())
-        problems.push_back({extends->where, fmt::format("'extends' must name one file, extends = \"FILE.toml\", found {}", extends->value().to_json())});
+        problems.push_back(
+            {extends->where, fmt::format("'extends' must name one file, extends = \"FILE.toml\", found {}", extends->value().to_json())});
       return false;
     }
     expand_variables(*extends, problems);
@@ -71,8 +72,9 @@ bool read_keys(Layer& layer, std::optional<Spec>& extends, std::vector<Diagnosti
   }
   if (!remove) return true;
   if (!extends) {
-    problems.push_back({remove->key_where, "'remove' takes something out of the file that this one extends, but it extends none: write extends = "
-                                           "\"FILE.toml\" before it, or leave it out"});
+    problems.push_back({remove->key_where,
+                        "'remove' takes something out of the file that this one extends, but it extends none: write extends = "
+                        "\"FILE.toml\" before it, or leave it out"});
     return true;
   }
   if (remove->is_told()) return true;
@@ -176,14 +178,16 @@ std::optional<Spec> read_chain(const fs::path& file, std::vector<Diagnostic>& pr
     const std::string base = (fs::path(name).parent_path() / extends->string()).string();
     text = base_text(base);
     if (!text) {
-      problems.push_back({extends->where, fmt::format("the file '{}' that this one extends cannot be opened: check its name, which is relative to the "
-                                                      "folder of the file that says it, and that it may be read ({})",
-                                                      extends->string(), chain_text(layers, base))});
+      problems.push_back(
+          {extends->where, fmt::format("the file '{}' that this one extends cannot be opened: check its name, which is relative to the "
+                                       "folder of the file that says it, and that it may be read ({})",
+                                       extends->string(), chain_text(layers, base))});
       return std::nullopt;
     }
     const fs::path found = canonical(base);
     if (std::any_of(layers.begin(), layers.end(), [&](const Layer& one) { return one.canonical == found; })) {
-      problems.push_back({extends->where, fmt::format("these files extend each other in a circle: {}. Take one 'extends' away", chain_text(layers, base))});
+      problems.push_back(
+          {extends->where, fmt::format("these files extend each other in a circle: {}. Take one 'extends' away", chain_text(layers, base))});
       return std::nullopt;
     }
     name = base;

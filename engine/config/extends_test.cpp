@@ -64,8 +64,9 @@ TEST_F(ExtendsTest, TablesAreMergedKeyByKey) {
 }
 
 TEST_F(ExtendsTest, ParametersGoWithTheirPlugin) {
-  const std::string base = "[stage.a]\nplugin = \"p.a\"\nin.data = \"d\"\nepochs = 5\noptimizer = { plugin = \"o.adam\", lr = 1, betas = [0.9, 0.99] }\n"
-                           "[stage.a.graph.n]\nplugin = \"p.n\"\nin.x = \"m\"\nwidth = 3\n";
+  const std::string base =
+      "[stage.a]\nplugin = \"p.a\"\nin.data = \"d\"\nepochs = 5\noptimizer = { plugin = \"o.adam\", lr = 1, betas = [0.9, 0.99] }\n"
+      "[stage.a.graph.n]\nplugin = \"p.n\"\nin.x = \"m\"\nwidth = 3\n";
   const auto stage = [&](const std::string& extending) {
     const std::string text = merged(base, extending);
     return text.substr(14, text.size() - 17);  // within {"stage":{"a":{ }}}
@@ -115,8 +116,7 @@ TEST_F(ExtendsTest, NamesAreRelativeToTheFileThatSaysThem) {
   for (const char* name : {"third.toml", "fourth.toml", "fifth.toml"}) EXPECT_EQ(json(name), R"({"stage":{"a":{"k":1,"l":2,"m":3}}})") << name;
   fs::create_symlink("x.toml", folder_ / "y.toml");
   write("x.toml", "extends = \"y.toml\"\n");
-  EXPECT_EQ(problems_of("x.toml"),
-            "x.toml:1:11: error: these files extend each other in a circle: x.toml -> y.toml. Take one 'extends' away");
+  EXPECT_EQ(problems_of("x.toml"), "x.toml:1:11: error: these files extend each other in a circle: x.toml -> y.toml. Take one 'extends' away");
   write("nul.toml", "extends = \"first.toml\\u0000\"\n");
   EXPECT_EQ(problems_of("nul.toml"), "nul.toml:1:11: error: the file 'first.toml");  // the rest is behind the letter NUL
 }

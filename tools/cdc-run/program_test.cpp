@@ -49,8 +49,10 @@ TEST_F(ProgramTest, ChecksWithoutData) {
 }
 
 TEST_F(ProgramTest, AFileMayExtendAnother) {
-  write_file(folder / "x.toml", "extends = \"p.toml\"\nremove = [\"stage.other\"]\n[pipeline]\nname = \"x\"\n[stage.scores]\nin.prediction = [\"kmeans\"]\n");
-  const std::vector<std::string> words{(binary_folder() / "bin/cdc-run").string(), "x.toml", "--plugin", plugin().string(), "stage.kmeans.clusters=3"};
+  write_file(folder / "x.toml",
+             "extends = \"p.toml\"\nremove = [\"stage.other\"]\n[pipeline]\nname = \"x\"\n[stage.scores]\nin.prediction = [\"kmeans\"]\n");
+  const std::vector<std::string> words{(binary_folder() / "bin/cdc-run").string(), "x.toml", "--plugin", plugin().string(),
+                                       "stage.kmeans.clusters=3"};
   const auto cdc_run_x = [&](std::vector<std::string> more) {
     more.insert(more.begin(), words.begin(), words.end());
     return run_process(more, folder, {}, folder);
