@@ -88,17 +88,16 @@ bool read_keys(Layer& layer, std::optional<Spec>& extends, std::vector<Diagnosti
   return true;
 }
 
-/// To whom a table's parameters belong: "plugin ID" or "shares NODE"; variables count by what they mean.
+/// To whom a table's parameters belong: a plugin, variables in its name counted by what they mean, or to sharing or following another node.
 std::optional<std::string> owner_of(const Spec& table) {
-  for (const char* key : {"plugin", "shares"}) {
-    const Spec* owner = table.find(key);
-    if (owner == nullptr || !owner->is_string()) continue;
-    Spec meant = *owner;
-    std::vector<Diagnostic> told_later;
-    expand_variables(meant, told_later);
-    return fmt::format("{} {}", key, meant.string());
-  }
-  return std::nullopt;
+  for (const char* key : {"shares", "follows"})
+    if (table.find(key) != nullptr) return key;
+  const Spec* plugin = table.find("plugin");
+  if (plugin == nullptr || !plugin->is_string()) return std::nullopt;
+  Spec meant = *plugin;
+  std::vector<Diagnostic> told_later;
+  expand_variables(meant, told_later);
+  return "plugin " + meant.string();
 }
 
 /// Whether the file states this table, and not just something deeper in it. `in` counts as the table's own.

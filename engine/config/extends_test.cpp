@@ -86,11 +86,17 @@ TEST_F(ExtendsTest, ParametersGoWithTheirPlugin) {
   EXPECT_EQ(stage("[stage.a.graph.n]\nplugin = \"p.m\"\ndepth = 4\n"),
             R"({"plugin":"p.a","in":{"data":"d"},"epochs":5,)" + optimizer + R"(,"graph":{"n":{"in":{"x":"m"},"plugin":"p.m","depth":4}})");
   EXPECT_EQ(stage("[stage.a]\nplugin = \"p.b\"\n"), R"({"in":{"data":"d"},)" + node + R"(,"plugin":"p.b")");
-  // A node that shares another has that one's parameters, and the other way round.
+  // A node that shares or follows another has that one's parameters, and the other way round.
   EXPECT_EQ(stage("[stage.a.graph.n]\nshares = \"m\"\n"),
             R"({"plugin":"p.a","in":{"data":"d"},"epochs":5,)" + optimizer + R"(,"graph":{"n":{"in":{"x":"m"},"shares":"m"}})");
-  EXPECT_EQ(merged("[stage.a.graph.n]\nshares = \"m\"\nin.x = \"v\"\n", "[stage.a.graph.n]\nplugin = \"p.n\"\nwidth = 3\n"),
-            R"({"stage":{"a":{"graph":{"n":{"in":{"x":"v"},"plugin":"p.n","width":3}}}}})");
+  const std::string following = "[stage.a.graph.n]\nfollows = \"m\"\nmomentum = 0.9\nin.x = \"v\"\n";
+  const auto node_of = [&](const std::string& keys) {
+    const std::string text = merged(following, "[stage.a.graph.n]\n" + keys);
+    return text.substr(29, text.size() - 34);  // within {"stage":{"a":{"graph":{"n":{ }}}}}
+  };
+  EXPECT_EQ(node_of("plugin = \"p.n\"\nwidth = 3\n"), R"("in":{"x":"v"},"plugin":"p.n","width":3)");
+  EXPECT_EQ(node_of("shares = \"m\"\n"), R"("in":{"x":"v"},"shares":"m")");
+  EXPECT_EQ(node_of("follows = \"k\"\n"), R"("follows":"k","momentum":0.9,"in":{"x":"v"})");
   // A variable counts by what it means.
   ::setenv("CDC_TEST_SET", "o.adam", 1);
   EXPECT_EQ(stage("[stage.a]\noptimizer = { plugin = \"${CDC_TEST_SET}\", lr = 2 }\n"), changed);

@@ -208,10 +208,10 @@ const Wire* Draft::wire(const std::string& port) const {
 }
 
 std::string removal_hint(const Draft& draft, const Spec& entry, const std::string& path) {
-  const Spec* owner = draft.spec->find("shares");
-  if (owner == nullptr) owner = draft.spec->find("plugin");
-  const int depth = owner->key_where.depth;
-  if (depth == Location::kCommandLine || depth >= entry.key_where.depth) return {};
+  const Spec* owner = nullptr;
+  for (const char* key : {"shares", "follows", "plugin"})
+    if (owner == nullptr) owner = draft.spec->find(key);
+  if (owner == nullptr || owner->key_where.depth == Location::kCommandLine || owner->key_where.depth >= entry.key_where.depth) return {};
   return fmt::format("; {} can take it out: remove = [\"{}.{}\"]", owner->key_where.file, draft.header, path);
 }
 
