@@ -35,8 +35,8 @@ struct Spec {
 };
 
 /// Reads a text in TOML, expands `${VAR}`, `${VAR:-default}` and `${here}` (the folder of the file) in its strings (`$${` stands for "${"), and
-/// applies `key=value` overrides. `file` names it in messages. What is wrong is added to `problems`; nothing comes back where the text is no TOML. A
-/// text extends no file.
+/// applies `key=value` overrides. `file` names it in messages. What is wrong is added to `problems`; nothing comes back where the text is no TOML, or
+/// would extend a file: a text has no folder.
 CDC_API std::optional<Spec> read_spec(const std::string& text, const std::string& file, const std::vector<std::string>& overrides,
                                       std::vector<Diagnostic>& problems);
 /// The same of a file and of the files that it extends (engine/config/README.md): overrides and variables work on the merged whole.
