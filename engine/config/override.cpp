@@ -22,7 +22,7 @@ const char* named_by_user(const std::vector<std::string>& path) {
 }  // namespace
 
 void apply_override(Spec& root, const std::string& argument, int number, std::vector<Diagnostic>& problems) {
-  const Location start{"command line", number, 1};
+  const Location start{"command line", number, 1, Location::kCommandLine};
   const auto problem = [&](std::size_t column, std::string message) {
     Location where = start;
     where.column += static_cast<int>(column);

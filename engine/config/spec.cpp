@@ -37,7 +37,10 @@ Value Spec::value() const {
 namespace detail {
 namespace {
 
-std::string expanded(const std::string& text, const Location& where, std::vector<Diagnostic>& problems) {
+constexpr const char* kHereOnCommandLine = "'${here}' is the folder of the pipeline file that says it: on the command line write the folder itself";
+
+/// `variables`: those of the environment whose values went in.
+std::string expanded(const std::string& text, const Location& where, std::vector<std::string>& variables, std::vector<Diagnostic>& problems) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     if (text.compare(i, 3, "$${") == 0) {
@@ -57,9 +60,17 @@ std::string expanded(const std::string& text, const Location& where, std::vector
     const std::string inside = text.substr(i + 2, end - i - 2);
     const std::size_t colon = inside.find(":-");
     const std::string name = inside.substr(0, colon);
+    if (name == "here") {
+      if (where.depth == Location::kCommandLine) problems.push_back({where, kHereOnCommandLine});
+      const std::string folder = std::filesystem::path(where.file).parent_path().string();
+      out += folder.empty() ? "." : folder;
+      i = end + 1;
+      continue;
+    }
     const char* value = name.empty() || name.find('\0') != std::string::npos ? nullptr : std::getenv(name.c_str());
     if (value != nullptr && (*value != '\0' || colon == std::string::npos)) {
       out += value;
+      if (std::find(variables.begin(), variables.end(), name) == variables.end()) variables.push_back(name);
     } else if (name.empty()) {
       problems.push_back({where, "'${...}' without the name of a variable: write ${VARIABLE} or ${VARIABLE:-default}"});
     } else if (colon != std::string::npos) {
@@ -76,7 +87,7 @@ std::string expanded(const std::string& text, const Location& where, std::vector
 
 void expand_variables(Spec& spec, std::vector<Diagnostic>& problems) {
   const std::size_t before = problems.size();
-  if (spec.is_string()) spec.scalar = expanded(spec.string(), spec.where, problems);
+  if (spec.is_string()) spec.scalar = expanded(spec.string(), spec.where, spec.variables, problems);
   spec.told = spec.told || problems.size() > before;
   for (auto& [name, entry] : spec.table) expand_variables(entry, problems);
   for (Spec& one : spec.array) expand_variables(one, problems);
@@ -84,14 +95,34 @@ void expand_variables(Spec& spec, std::vector<Diagnostic>& problems) {
 
 }  // namespace detail
 
+namespace {
+
+Spec completed(Spec spec, const std::vector<std::string>& overrides, std::vector<Diagnostic>& problems) {
+  // Overrides first: what they replace need not be expanded.
+  for (std::size_t i = 0; i < overrides.size(); ++i) detail::apply_override(spec, overrides[i], static_cast<int>(i) + 1, problems);
+  detail::expand_variables(spec, problems);
+  return spec;
+}
+
+}  // namespace
+
 std::optional<Spec> read_spec(const std::string& text, const std::string& file, const std::vector<std::string>& overrides,
                               std::vector<Diagnostic>& problems) {
   std::optional<Spec> spec = detail::parse_toml(text, file, problems);
   if (!spec) return std::nullopt;
-  // Overrides first: what they replace need not be expanded.
-  for (std::size_t i = 0; i < overrides.size(); ++i) detail::apply_override(*spec, overrides[i], static_cast<int>(i) + 1, problems);
-  detail::expand_variables(*spec, problems);
-  return spec;
+  for (const char* key : {"extends", "remove"}) {
+    const Spec* given = spec->find(key);
+    if (given == nullptr) continue;
+    problems.push_back({given->key_where, "a text that was not read from a file extends none: save it as a file, or write out what it extends"});
+    return std::nullopt;
+  }
+  return completed(std::move(*spec), overrides, problems);
+}
+
+std::optional<Spec> read_spec_file(const std::filesystem::path& file, const std::vector<std::string>& overrides, std::vector<Diagnostic>& problems) {
+  std::optional<Spec> spec = detail::read_chain(file, problems);
+  if (!spec) return std::nullopt;
+  return completed(std::move(*spec), overrides, problems);
 }
 
 }  // namespace cdc

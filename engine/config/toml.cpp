@@ -74,12 +74,12 @@ Spec convert(const toml::node& node, const Place& place, int depth, std::vector<
 
 }  // namespace
 
-std::optional<Spec> parse_toml(const std::string& text, const std::string& file, std::vector<Diagnostic>& problems) {
+std::optional<Spec> parse_toml(const std::string& text, const std::string& file, std::vector<Diagnostic>& problems, int depth) {
   const Place place = [&](const toml::source_region& r) {
-    return Location{file, std::max(1, static_cast<int>(r.begin.line)), std::max(1, static_cast<int>(r.begin.column))};
+    return Location{file, std::max(1, static_cast<int>(r.begin.line)), std::max(1, static_cast<int>(r.begin.column)), depth};
   };
   if (has_endless_key(text)) {
-    problems.push_back({{file, 1, 1}, fmt::format("a key with more than {} dots cannot be read: shorten it", kMaximumDots)});
+    problems.push_back({{file, 1, 1, depth}, fmt::format("a key with more than {} dots cannot be read: shorten it", kMaximumDots)});
     return std::nullopt;
   }
   try {

@@ -134,6 +134,38 @@ TEST_F(RunnerTest, ReasonsTellOfVersionsGraphsFilesAndTheMachine) {
             (Names{"plugin changed: a -> b", "its graph is another", "data file d.bin is gone"}));
 }
 
+TEST_F(RunnerTest, KeysDoNotDependOnTheFileThatAValueComesFrom) {
+  write_file(folder / "base.toml", text);
+  write_file(folder / "x.toml", "extends = \"base.toml\"\nremove = [\"stage.other.steps\"]\n[stage.kmeans]\nclusters = 3\n");
+  std::string flat = text;
+  flat.replace(flat.find("clusters = 2"), 12, "clusters = 3");
+  flat.erase(flat.find("steps = 5\n"), 10);
+  const Plan extending = plan_pipeline(folder / "x.toml", {}, registry());
+  const auto keys = [&](const Plan& p) {
+    Names out;
+    for (const StageStatus& one : stage_status(p, registry(), options(listener))) out.push_back(one.key);
+    return out;
+  };
+  EXPECT_EQ(keys(extending), keys(plan_text(flat, "flat.toml", {}, registry())));
+  EXPECT_EQ(keys(extending), keys(plan_text(to_toml(extending.resolved, extending.spec), "printed.toml", {}, registry())));
+  EXPECT_NE(keys(extending), keys(plan()));
+  // The run directory's record is the whole, and runs alone.
+  run_pipeline(extending, registry(), options(listener));
+  const Plan again = plan_pipeline(latest() / "pipeline.toml", {}, registry());
+  EXPECT_EQ(keys(again), keys(extending));
+  listener = Listener();
+  run_pipeline(again, registry(), options(listener));
+  EXPECT_EQ(listener.began, Names{});
+  // What is wrong with files is told at the line that names them.
+  write_file(folder / "y.toml", "extends = \"base.toml\"\n\n[stage.images]\npath = \"/nowhere/at/all\"\n");
+  try {
+    stage_status(plan_pipeline(folder / "y.toml", {}, registry()), registry(), options(listener));
+    FAIL();
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find("y.toml:4:1: error: stage 'images': cannot read /nowhere/at/all"), std::string::npos) << e.what();
+  }
+}
+
 TEST_F(RunnerTest, ADataFileCountsByWhatItHolds) {
   write_file(folder / "data.bin", "one");
   const Names with_file = {"stage.images.path=" + (folder / "data.bin").string()};

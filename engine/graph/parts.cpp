@@ -104,7 +104,8 @@ class Part {
     std::vector<std::string> keys = names;
     if (!info_.inputs.empty()) keys.push_back("in");
     if (info_.has_graph) keys.push_back("graph");
-    std::string hint = did_you_mean(key, keys);
+    std::string hint = misplaced_hint(key);
+    if (hint.empty()) hint = did_you_mean(key, keys);
     if (hint.empty()) hint = names.empty() ? "; it has no parameters" : fmt::format("; its parameters are {}", quoted_list(names, 30));
     problems_.add(entry.key_where, fmt::format("'{}' has no parameter '{}'{}", info_.id, key, hint));
   }
@@ -204,6 +205,18 @@ const Wire* Draft::wire(const std::string& port) const {
   for (const Wire& one : wires)
     if (one.port == port) return &one;
   return nullptr;
+}
+
+std::string removal_hint(const Draft& draft, const Spec& entry, const std::string& path) {
+  const Spec* owner = nullptr;
+  for (const char* key : {"shares", "follows", "plugin"})
+    if (owner == nullptr) owner = draft.spec->find(key);
+  if (owner == nullptr || owner->key_where.depth == Location::kCommandLine || owner->key_where.depth >= entry.key_where.depth) return {};
+  return fmt::format("; {} can take it out: remove = [\"{}.{}\"]", owner->key_where.file, draft.header, path);
+}
+
+std::string misplaced_hint(const std::string& key) {
+  return key == "extends" || key == "remove" ? fmt::format("; '{}' stands at the top of a file, before its first table", key) : std::string();
 }
 
 bool is_name(const std::string& name) {

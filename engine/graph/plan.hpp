@@ -10,6 +10,7 @@
 
 #include "cdc/component.hpp"
 #include "config/diagnostic.hpp"
+#include "config/spec.hpp"
 
 namespace cdc {
 
@@ -71,6 +72,7 @@ struct Plan {
   std::vector<PlannedStage> stages;
   std::string file;  ///< as given
   Value resolved;    ///< the whole file as resolved, for --print-config and the run directory
+  Spec spec;         ///< what was resolved, with the place of each value
 };
 
 }  // namespace cdc

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "cdc/error.hpp"
@@ -200,24 +198,30 @@ std::size_t PlannedGraph::node(const std::string& name) const {
   throw Error(fmt::format("there is no node '{}' in the graph of stage '{}'", name, stage));
 }
 
-Plan plan_text(const std::string& text, const std::string& name, const std::vector<std::string>& overrides, const Registry& registry) {
-  planning::Problems problems;
-  const std::optional<Spec> spec = read_spec(text, name, overrides, problems.all);
+namespace {
+
+Plan plan_spec(std::optional<Spec> spec, const std::string& file, const Registry& registry, planning::Problems& problems) {
   if (!spec) throw ConfigError(std::move(problems.all));
   PipelineDraft draft;
-  planning::read_pipeline(draft, *spec, default_name(name), registry, problems);
+  planning::read_pipeline(draft, *spec, default_name(file), registry, problems);
   planning::check_sizes(draft, problems);
   planning::find_dead_nodes(draft, problems);
   if (!problems.all.empty()) throw ConfigError(std::move(problems.all));
-  return finished(draft, name);
+  Plan plan = finished(draft, file);
+  plan.spec = std::move(*spec);
+  return plan;
+}
+
+}  // namespace
+
+Plan plan_text(const std::string& text, const std::string& name, const std::vector<std::string>& overrides, const Registry& registry) {
+  planning::Problems problems;
+  return plan_spec(read_spec(text, name, overrides, problems.all), name, registry, problems);
 }
 
 Plan plan_pipeline(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Registry& registry) {
-  std::error_code error;
-  std::ifstream in(file, std::ios::binary);
-  if (!in || std::filesystem::is_directory(file, error))
-    throw ConfigError({{{file.string(), 1, 1}, "the pipeline file cannot be opened: check its name and that it may be read"}});
-  return plan_text(std::string(std::istreambuf_iterator<char>(in), {}), file.string(), overrides, registry);
+  planning::Problems problems;
+  return plan_spec(read_spec_file(file, overrides, problems.all), file.string(), registry, problems);
 }
 
 }  // namespace cdc

@@ -11,10 +11,10 @@
 
 namespace cdc {
 
-/// Reads a pipeline file, applies `key=value` overrides (dotted keys: `stage.train.epochs=5`), and checks everything that can be checked without
-/// data: names, types, ranges, wiring, cycles, sizes, dead nodes. ConfigError with all that is wrong, at once.
+/// Reads a pipeline file and those that it extends, applies `key=value` overrides (dotted keys: `stage.train.epochs=5`), and checks everything that
+/// can be checked without data: names, types, ranges, wiring, cycles, sizes, dead nodes. ConfigError with all that is wrong, at once.
 CDC_API Plan plan_pipeline(const std::filesystem::path& file, const std::vector<std::string>& overrides, const Registry& registry);
-/// The same of a text (tests, tools); `name` stands in messages as the file.
+/// The same of a text (tests, tools), which extends no file; `name` stands in messages as the file.
 CDC_API Plan plan_text(const std::string& text, const std::string& name, const std::vector<std::string>& overrides, const Registry& registry);
 
 /// The sizes of a graph once the data are open: `known` fixes sizes of ports by "node.symbol" (the augment nodes' B excluded). cdc::Error where they

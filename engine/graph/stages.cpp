@@ -42,9 +42,10 @@ void read_settings(PipelineDraft& draft, const Spec& table, Problems& problems) 
       else
         draft.seed = static_cast<std::uint64_t>(value.scalar.as_integer());
     } else {
-      problems.add(value.key_where, fmt::format("[pipeline] has no key '{}'{}", key,
-                                                did_you_mean(key, {"name", "seed"}).empty() ? "; its keys are 'name' and 'seed'"
-                                                                                            : did_you_mean(key, {"name", "seed"})));
+      std::string hint = misplaced_hint(key);
+      if (hint.empty()) hint = did_you_mean(key, {"name", "seed"});
+      if (hint.empty()) hint = "; its keys are 'name' and 'seed'";
+      problems.add(value.key_where, fmt::format("[pipeline] has no key '{}'{}", key, hint));
     }
   }
 }
@@ -123,7 +124,8 @@ void read_graphs(PipelineDraft& draft, const Registry& registry, Problems& probl
     }
     if (!stage.info->has_graph) {
       if (given != nullptr)
-        problems.add(given->key_where, fmt::format("'{}' takes no graph of nodes: remove it from stage '{}'", stage.info->id, stage.name));
+        problems.add(given->key_where, fmt::format("'{}' takes no graph of nodes: remove it from stage '{}'{}", stage.info->id, stage.name,
+                                                   removal_hint(stage, *given, "graph")));
       continue;
     }
     if (given == nullptr) {
@@ -210,7 +212,7 @@ void read_pipeline(PipelineDraft& draft, const Spec& spec, const std::string& de
     if (key == "pipeline") {
       read_settings(draft, value, problems);
     } else if (key != "stage") {
-      std::string hint = did_you_mean(key, {"pipeline", "stage"});
+      std::string hint = did_you_mean(key, {"pipeline", "stage", "extends", "remove"});
       problems.add(value.key_where, fmt::format("there is no table or key '{}' at the top of a pipeline file{}", key,
                                                 hint.empty() ? "; there are [pipeline] and [stage.NAME]" : hint));
     }

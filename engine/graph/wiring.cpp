@@ -196,7 +196,7 @@ void read_wires(Draft& draft, const Scope& scope, Problems& problems) {
       if (draft.info->input(name) != nullptr) continue;
       std::string hint = did_you_mean(name, names);
       if (hint.empty()) hint = names.empty() ? "; it takes no inputs" : fmt::format("; its inputs are {}", quoted_list(names));
-      problems.add(given.key_where, fmt::format("'{}' has no input '{}'{}", draft.info->id, name, hint));
+      problems.add(given.key_where, fmt::format("'{}' has no input '{}'{}{}", draft.info->id, name, hint, removal_hint(draft, given, "in." + name)));
     }
   for (const PortInfo& port : draft.info->inputs) {
     const Spec* given = in == nullptr ? nullptr : in->find(port.name);

@@ -116,11 +116,12 @@ class ImageFolder final : public cdc::Stage {
   }
 
   std::vector<fs::path> files() const override {
-    std::vector<fs::path> all = folders();
-    if (!classes.empty()) {
-      if (!fs::is_regular_file(classes)) throw Error(fmt::format("{}: not there; set classes to a text file of class folders", classes));
-      all.emplace_back(classes);
-    }
+    const std::vector<fs::path> parts = folders();
+    if (classes.empty()) return parts;
+    std::vector<fs::path> all;  // what the list names: the other classes may change
+    for (const fs::path& part : parts)
+      for (const std::string& name : wanted_classes()) all.push_back(class_folder(part, name));
+    all.emplace_back(classes);
     return all;
   }
 
@@ -173,12 +174,9 @@ class ImageFolder final : public cdc::Stage {
     for (std::size_t p = 0; p < parts.size(); ++p) {
       const std::set<std::string> present(listings[p].folders.begin(), listings[p].folders.end());
       for (std::size_t k = 0; k < data.names.size(); ++k) {
-        if (present.count(data.names[k]) == 0) {
-          if (classes.empty()) continue;  // a class that only another split has
-          throw Error(fmt::format("{}: no such class folder; {} names it", (parts[p] / data.names[k]).string(), classes));
-        }
+        if (classes.empty() && present.count(data.names[k]) == 0) continue;  // a class that only another split has
         const std::size_t before = data.paths.size();
-        gather(parts[p] / data.names[k], data.paths);
+        gather(class_folder(parts[p], data.names[k]), data.paths);
         data.classes.resize(data.paths.size(), static_cast<std::int32_t>(k));
         if (data.paths.size() == before) {
           throw Error(fmt::format(
@@ -189,9 +187,15 @@ class ImageFolder final : public cdc::Stage {
     }
   }
 
+  fs::path class_folder(const fs::path& part, const std::string& name) const {
+    fs::path folder = part / name;
+    if (!fs::is_directory(folder)) throw Error(fmt::format("{}: no such class folder; {} names it", folder.string(), classes));
+    return folder;
+  }
+
   std::vector<std::string> wanted_classes() const {
     std::ifstream in(classes);
-    if (!in) throw Error(fmt::format("{}: cannot be opened; set classes to a text file of class folders", classes));
+    if (!in || !fs::is_regular_file(classes)) throw Error(fmt::format("{}: cannot be opened; set classes to a text file of class folders", classes));
     std::vector<std::string> wanted;
     std::set<std::string> seen;
     int number = 0;

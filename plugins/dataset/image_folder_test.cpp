@@ -3,7 +3,10 @@
 #include <jpeglib.h>
 #include <png.h>
 
+#include <algorithm>
 #include <functional>
+#include <map>
+#include <sstream>
 
 #include "dataset_test.hpp"
 #include "support/files.hpp"
@@ -172,17 +175,38 @@ TEST_F(ImageFolder, TakesTheClassesOfAList) {
   EXPECT_EQ(open({{"classes", list.string()}})->class_names(), (std::vector<std::string>{"n03", "n01"}));
   const auto stage =
       cdc::test::make<cdc::Stage>("dataset.image_folder", cdc::Value::Table{{"root", folder.path().string()}, {"classes", list.string()}});
-  EXPECT_EQ(stage->files(), (std::vector<std::filesystem::path>{folder.path() / "train", list}));
+  EXPECT_EQ(stage->files(), (std::vector<std::filesystem::path>{folder.path() / "train/n03", folder.path() / "train/n01", list}));
   folder.write("list.txt", "n01\nn04\n");
   EXPECT_EQ(message({{"classes", list.string()}}), path("train/n04") + ": no such class folder; " + list.string() + " names it");
+  EXPECT_EQ(error_of([&] { stage->files(); }), path("train/n04") + ": no such class folder; " + list.string() + " names it");
   folder.write("list.txt", "n01\nn02\nn01\n");
   EXPECT_EQ(message({{"classes", list.string()}}), list.string() + ":3: class folder n01 a second time");
   folder.write("list.txt", "# nothing\n");
   EXPECT_EQ(message({{"classes", list.string()}}), list.string() + ": names no class folder");
-  EXPECT_EQ(message({{"classes", path("gone.txt")}}), path("gone.txt") + ": cannot be opened; set classes to a text file of class folders");
-  const auto other =
-      cdc::test::make<cdc::Stage>("dataset.image_folder", cdc::Value::Table{{"root", folder.path().string()}, {"classes", path("gone.txt")}});
-  EXPECT_EQ(error_of([&] { other->files(); }), path("gone.txt") + ": not there; set classes to a text file of class folders");
+  for (const std::string& no_list : {path("gone.txt"), path("train")})
+    EXPECT_EQ(message({{"classes", no_list}}), no_list + ": cannot be opened; set classes to a text file of class folders");
+}
+
+TEST_F(ImageFolder, TheListsOfImageNetsSubsetsAreTaken) {
+  // A folder for every class of any list.
+  const std::vector<std::pair<std::string, std::size_t>> lists{{"10", 10}, {"dogs", 15}, {"50", 50}, {"100", 100}, {"200", 200}};
+  const auto list = [](const std::string& name) { return cdc::test::source_folder() / "data" / ("imagenet_" + name + ".txt"); };
+  for (const auto& [name, size] : lists) {
+    std::istringstream lines(cdc::test::read_file(list(name)));
+    for (std::string line; std::getline(lines, line);)
+      if (line[0] == 'n') folder.write("train/" + line.substr(0, 9) + "/1.png", flat_png(1));
+  }
+  std::map<std::string, std::vector<std::string>> taken;
+  for (const auto& [name, size] : lists) {
+    const auto data = open({{"classes", list(name).string()}});
+    EXPECT_EQ(data->class_names().size(), size) << name;
+    EXPECT_EQ(data->size(), static_cast<std::int64_t>(size)) << name;
+    taken[name] = data->class_names();
+    EXPECT_TRUE(std::is_sorted(taken[name].begin(), taken[name].end())) << name;
+  }
+  // SCAN's lie within each other.
+  for (const auto& [smaller, larger] : {std::pair("50", "100"), std::pair("100", "200")})
+    EXPECT_TRUE(std::includes(taken[larger].begin(), taken[larger].end(), taken[smaller].begin(), taken[smaller].end())) << smaller;
 }
 
 TEST_F(ImageFolder, NamesWhatIsWrongWithTheFolder) {

@@ -8,6 +8,12 @@ namespace {
 
 using PipelineTest = SmallPipeline;
 
+int occurrences(const std::string& text, const std::string& word) {
+  int count = 0;
+  for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
 std::vector<std::string> ran(const Value& summary) {
   std::vector<std::string> names;
   for (const auto& [name, stage] : summary.at("stages").as_table())
@@ -192,7 +198,65 @@ TEST_F(PipelineTest, EveryPipelinePassesItsCheckWithoutData) {
                                         {{"CDC_FASHION_MNIST", "/nowhere"}}, folder_);
     EXPECT_EQ(r.code, 0) << entry.path() << r.err;
   }
-  EXPECT_GE(files, 3);
+  EXPECT_GE(files, 12);
+}
+
+TEST_F(PipelineTest, EveryPipelineIsPrintedAsOneThatMeansTheSame) {
+  const auto printed = [&](const fs::path& file) {
+    const ProcessResult r = run_process({(binary_folder() / "bin/cdc-run").string(), file.string(), "--print-config"}, folder_, {}, folder_);
+    EXPECT_EQ(r.code, 0) << file << r.err;
+    return r.out;
+  };
+  const auto without_comments = [](const std::string& text) {
+    std::string out;
+    for (std::size_t at = 0, end; at < text.size(); at = end + 1) {
+      end = text.find('\n', at);
+      const std::string line = text.substr(at, end - at);
+      out += line.substr(0, line.rfind("  # ")) + "\n";
+    }
+    return out;
+  };
+  int subsets = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(source_folder() / "pipelines")) {
+    if (entry.path().extension() != ".toml") continue;
+    const std::string text = printed(entry.path());
+    write_file(folder_ / "printed.toml", text);
+    EXPECT_EQ(without_comments(printed(folder_ / "printed.toml")), without_comments(text)) << entry.path();
+    // A subset by class has a list that is there, and as many clusters as that has classes.
+    const std::string key = "\nclasses = \"";
+    const std::size_t at = text.find(key);
+    if (at == std::string::npos || text[at + key.size()] == '"') continue;
+    const std::string list = "\n" + read_file(text.substr(at + key.size(), text.find('"', at + key.size()) - at - key.size()));
+    const std::string clusters = "\nclusters = " + std::to_string(occurrences(list, "\nn")) + "  # ";
+    EXPECT_EQ(occurrences(text, clusters), 2) << entry.path() << clusters;
+    ++subsets;
+  }
+  EXPECT_GE(subsets, 5);
+  const fs::path pipelines = source_folder() / "pipelines";
+  const std::string coarse = printed(pipelines / "cdc_cifar100_20.toml");
+  EXPECT_NE(coarse.find("label = \"coarse\"  # " + (pipelines / "cdc_cifar100_20.toml").string() + ":"), std::string::npos) << coarse;
+  EXPECT_NE(coarse.find("epochs = 500  # " + (pipelines / "cdc_cifar10.toml").string() + ":"), std::string::npos) << coarse;
+  // CLC is CDC by its first name.
+  std::string clc = without_comments(printed(pipelines / "clc_cifar10.toml"));
+  clc.replace(clc.find("clc_cifar10"), 11, "cdc_cifar10");
+  EXPECT_EQ(clc, without_comments(printed(pipelines / "cdc_cifar10.toml")));
+}
+
+TEST_F(PipelineTest, TheReadmesExampleOfAFileThatExtendsAnother) {
+  const std::string base = (source_folder() / "pipelines/cdc_cifar10.toml").string(), readme = read_file(source_folder() / "pipelines/README.md");
+  const std::size_t begin = readme.find("extends = \"cdc_cifar10.toml\"");
+  ASSERT_NE(begin, std::string::npos);
+  std::string text = readme.substr(begin, readme.find("```", begin) - begin);
+  text.replace(text.find("cdc_cifar10.toml"), std::string("cdc_cifar10.toml").size(), base);
+  file_ = folder_ / "cdc_adam.toml";
+  write_file(file_, text);
+  const ProcessResult r = cdc_run({"--print-config"});
+  EXPECT_EQ(r.code, 0) << r.err;  // SGD's momentum would be no parameter of Adam's
+  for (const std::string& line : {"epochs = 200  # " + file_.string() + ":8", "batch_size = 512  # " + base + ":18",
+                                  "optimizer.lr = 0.001  # " + file_.string() + ":9", std::string("optimizer.weight_decay = 0.0  # default")})
+    EXPECT_NE(r.out.find("\n" + line + "\n"), std::string::npos) << line << "\n" << r.out;  // weight decay 5e-4 was SGD's
+  for (const char* said : {"`epochs = 200  # cdc_adam.toml:8`", "`batch_size = 512  # cdc_cifar10.toml:18`"})
+    EXPECT_NE(readme.find(said), std::string::npos) << said;
 }
 
 TEST_F(PipelineTest, ImageNetRecipeRunsOnAFewPhotographs) {

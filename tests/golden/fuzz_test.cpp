@@ -1,6 +1,9 @@
 // Broken texts of a good pipeline: each gives a plan or says what is wrong, and nothing else ever comes out.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <functional>
 #include <random>
 
 #include "golden/planning.hpp"
@@ -8,10 +11,12 @@
 
 namespace {
 
+namespace fs = std::filesystem;
+
 /// 1 where it was taken, 0 where it was refused with diagnostics that name the text.
-int plans(const std::string& text, const std::vector<std::string>& overrides = {}) {
+int outcome_of(const std::function<void()>& plan) {
   try {
-    cdc::plan_text(text, "text", overrides, cdc::test::registry());
+    plan();
     return 1;
   } catch (const cdc::ConfigError& e) {
     EXPECT_FALSE(e.diagnostics().empty());
@@ -22,6 +27,10 @@ int plans(const std::string& text, const std::vector<std::string>& overrides = {
     }
     return 0;
   }
+}
+
+int plans(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  return outcome_of([&] { cdc::plan_text(text, "text", overrides, cdc::test::registry()); });
 }
 
 TEST(Fuzz, EveryTruncation) {
@@ -97,6 +106,54 @@ TEST(Fuzz, Overrides) {
   }
   EXPECT_GT(taken, 0);
   EXPECT_LT(taken, 4000);
+}
+
+TEST(Fuzz, FilesThatExtend) {
+  const fs::path folder = fs::path(testing::TempDir()) / ("cdc_fuzz_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  cdc::test::write_file(folder / "base.toml", cdc::test::good_pipeline());
+  const std::string extending = R"(extends = "base.toml"
+remove = ["stage.scores", "stage.tune.schedule"]
+[stage.pretext]
+optimizer = { plugin = "optimizer.sgd", lr = 2 }
+[stage.pretext.graph.slow]
+plugin = "backbone.test"
+[stage.kmeans]
+clusters = 5
+)";
+  const auto planned = [&](const std::string& file) { return outcome_of([&] { cdc::plan_pipeline(folder / file, {}, cdc::test::registry()); }); };
+  cdc::test::write_file(folder / "x.toml", extending);
+  ASSERT_EQ(planned("x.toml"), 1);
+  std::mt19937 random(4);
+  int count = 0;
+  for (int i = 0; i < 3000; ++i) {
+    // Either of the two, or both.
+    const unsigned which = random() % 3;
+    for (const char* name : {"base.toml", "x.toml"}) {
+      std::string text = name[0] == 'b' ? cdc::test::good_pipeline() : extending;
+      if ((name[0] == 'b') != (which == 0) || which == 2)
+        for (unsigned flips = 1 + random() % 2; flips > 0; --flips) text[random() % text.size()] = static_cast<char>(random() % 256);
+      cdc::test::write_file(folder / name, text);
+    }
+    count += planned("x.toml");
+  }
+  EXPECT_GT(count, 0);
+  EXPECT_LT(count, 3000);
+  // Each file names another, or itself.
+  const std::vector<std::string> names{"a.toml", "b.toml", "c.toml", "", ".", "base.toml", "/dev/zero"};
+  for (int i = 0; i < 500; ++i) {
+    for (int k = 0; k < 3; ++k)
+      cdc::test::write_file(folder / names[static_cast<std::size_t>(k)], "extends = \"" + names[random() % names.size()] + "\"\n");
+    planned("a.toml");
+  }
+  fs::remove_all(folder);
+}
+
+TEST(Fuzz, ATextThatExtends) {
+  EXPECT_EQ(plans("extends = \"/dev/zero\"\n" + std::string(cdc::test::good_pipeline())), 0);
+  std::string path = "stage";
+  for (int i = 0; i < 100000; ++i) path += ".a";
+  EXPECT_EQ(plans("remove = [\"" + path + "\"]\n" + cdc::test::good_pipeline()), 0);
 }
 
 }  // namespace

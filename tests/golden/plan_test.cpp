@@ -125,6 +125,7 @@ node = "small_head.cluster"
   // As resolved it says no more than the file did.
   EXPECT_EQ(p.resolved.at("stage").at("pretext").at("graph").at("small_encoder").to_json(),
             R"({"shares":"encoder","in":{"images":"small_views.views"}})");
+  EXPECT_EQ(plan(cdc::to_toml(p.resolved, p.spec)).resolved, p.resolved);
 }
 
 TEST(Plan, ANodeMayFollowAnother) {
@@ -162,6 +163,7 @@ plugin      = "head.test")"));
   EXPECT_FALSE(node("slow_again").follows.has_value());
   EXPECT_EQ(p.resolved.at("stage").at("pretext").at("graph").at("slow").to_json(),
             R"({"follows":"encoder","momentum":0.99,"momentum_end":0.99,"in":{"images":"views.views"}})");
+  EXPECT_EQ(plan(cdc::to_toml(p.resolved, p.spec)).resolved, p.resolved);
 }
 
 TEST(Plan, AnAugmentationMayRenderWhatANodePicks) {
@@ -339,6 +341,13 @@ TEST(Plan, ResolvedTextGivesTheSamePlan) {
   const Plan again = plan(text);
   EXPECT_EQ(again.resolved, p.resolved) << text;
   EXPECT_EQ(cdc::to_toml(again.resolved), text);
+  // With comments that say where values come from it is the same.
+  const std::string told = cdc::to_toml(p.resolved, p.spec);
+  EXPECT_NE(told.find("epochs = 20  # pipelines/test.toml:13\n"), std::string::npos) << told;
+  EXPECT_NE(told.find("precision = \"auto\"  # default\n"), std::string::npos) << told;
+  EXPECT_NE(told.find("optimizer.nesterov = false  # default\n"), std::string::npos) << told;
+  EXPECT_NE(told.find("  # command line\n"), std::string::npos) << told;
+  EXPECT_EQ(plan(told).resolved, p.resolved) << told;
   ASSERT_EQ(again.stages.size(), p.stages.size());
   for (std::size_t i = 0; i < p.stages.size(); ++i) {
     EXPECT_EQ(again.stages[i].name, p.stages[i].name);
@@ -396,6 +405,35 @@ TEST(Plan, ReadsFiles) {
       EXPECT_EQ(std::string(e.what()), bad.string() + ":1:1: error: the pipeline file cannot be opened: check its name and that it may be read");
     }
   }
+}
+
+TEST(Plan, AnExtendingFileGivesThePlanOfTheFlatOne) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "cdc_plan_test_extends";
+  std::filesystem::create_directories(folder);
+  cdc::test::write_file(folder / "base.toml", good_pipeline());
+  cdc::test::write_file(folder / "extending.toml", R"(extends = "base.toml"
+remove  = ["stage.tune.schedule"]
+[pipeline]
+seed = 8
+[stage.pretext.graph.head]
+clusters = 11
+[stage.pretext.graph.slow_head]
+clusters = 11
+[stage.again]
+plugin      = "cluster.test"
+in.features = "features"
+clusters    = 3
+)");
+  std::string flat = changed("seed = 7", "seed = 8") + "[stage.again]\nplugin = \"cluster.test\"\nin.features = \"features\"\nclusters = 3\n";
+  for (std::size_t at = 0; (at = flat.find("clusters    = 10", at)) != std::string::npos;) flat.replace(at, 16, "clusters = 11");
+  flat.replace(flat.find("clusters     = 10"), 17, "clusters = 11");
+  flat.erase(flat.find("[stage.tune.schedule]"), std::string("[stage.tune.schedule]\nplugin = \"schedule.cosine\"\n").size());
+  const Plan extending = cdc::plan_pipeline(folder / "extending.toml", {}, registry());
+  EXPECT_EQ(extending.resolved, plan(flat).resolved);
+  EXPECT_EQ(cdc::to_toml(extending.resolved), cdc::to_toml(plan(flat).resolved));
+  EXPECT_EQ(stage(extending, "pretext").parameter_where.at("epochs").file, (folder / "base.toml").string());
+  EXPECT_EQ(extending.file, (folder / "extending.toml").string());
+  std::filesystem::remove_all(folder);
 }
 
 TEST(ResolveSizes, TakesSizesOfTheData) {

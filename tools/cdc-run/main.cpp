@@ -71,7 +71,7 @@ int run(const cdc::program::Options& options) {
   cdc::Registry registry;
   load_plugins(registry, options);
   const cdc::Plan plan = cdc::plan_pipeline(options.file, options.overrides, registry);
-  if (options.print_config) std::cout << cdc::to_toml(plan.resolved);
+  if (options.print_config) std::cout << cdc::to_toml(plan.resolved, plan.spec);
   if (options.check) std::cout << fmt::format("{}: ok, {} stages\n", options.file.string(), plan.stages.size());
   if (options.print_config || options.check) return kDone;
 

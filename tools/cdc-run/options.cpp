@@ -23,12 +23,13 @@ std::optional<Options> read_options(int argc, const char* const* argv, const std
   app.footer(
       "Exit codes: 2 the file or command line, 3 a plugin could not be loaded, 4 a stage failed (what is done stays cached), 5 stopped by a signal.");
   app.set_version_flag("--version", version);
-  app.add_option("FILE", options.file, "The pipeline, a TOML file")->required();
+  app.add_option("FILE", options.file, "The pipeline, a TOML file; with extends = \"OTHER.toml\" it states what differs from that one")->required();
   app.add_option("key=value", options.overrides, "Changes to it: stage.train.epochs=5");
   app.add_option("--seed", seed, "The same as pipeline.seed=N")->check(CLI::NonNegativeNumber);
   app.add_flag("--check", options.check, "Checks the file alone; needs no data");
   app.add_flag("--dry-run", options.dry_run, "Says of each stage whether it is cached, or why it would run");
-  app.add_flag("--print-config", options.print_config, "Prints the pipeline as resolved: changes applied, defaults filled in");
+  app.add_flag("--print-config", options.print_config,
+               "Prints the pipeline as resolved, and behind each value where it comes from: file and line, command line, or default");
   app.add_flag("--fresh", options.fresh, "Takes nothing from the cache and starts over");
   app.add_option("--threads", options.threads, "Threads to use (default: all)")->check(CLI::Range(1, 4096));
   app.add_option("--device", options.device, "cpu, cuda or cuda:N")->capture_default_str();

@@ -48,6 +48,33 @@ TEST_F(ProgramTest, ChecksWithoutData) {
   EXPECT_NE(printed.out.find("steps = 3"), std::string::npos);
 }
 
+TEST_F(ProgramTest, AFileMayExtendAnother) {
+  write_file(folder / "x.toml",
+             "extends = \"p.toml\"\nremove = [\"stage.other\"]\n[pipeline]\nname = \"x\"\n[stage.scores]\nin.prediction = [\"kmeans\"]\n");
+  const std::vector<std::string> words{(binary_folder() / "bin/cdc-run").string(), "x.toml", "--plugin", plugin().string(),
+                                       "stage.kmeans.clusters=3"};
+  const auto cdc_run_x = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    return run_process(more, folder, {}, folder);
+  };
+  EXPECT_EQ(cdc_run_x({"--check"}).out, "x.toml: ok, 4 stages\n");
+  const ProcessResult printed = cdc_run_x({"--print-config", "--seed", "9"});
+  EXPECT_EQ(printed.code, 0) << printed.err;
+  for (const char* line : {"name = \"x\"  # x.toml:4\n", "seed = 9  # command line\n", "scale = 2.0  # p.toml:10\n", "part.rate = 0.5  # p.toml:11\n",
+                           "clusters = 3  # command line\n", "steps = 3  # default\n", "in.prediction = [\"kmeans.assignment\"]  # x.toml:6\n"})
+    EXPECT_NE(printed.out.find(line), std::string::npos) << line << printed.out;
+  const ProcessResult ran = cdc_run_x({});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  // What was printed is a pipeline, of the same keys.
+  write_file(folder / "printed.toml", cdc_run_x({"--print-config"}).out);
+  const ProcessResult dry = run_process({words[0], "printed.toml", "--plugin", words[3], "--dry-run"}, folder, {}, folder);
+  EXPECT_EQ(dry.out, "images    not needed\nfeatures  cached\nkmeans    cached\nscores    cached\n") << dry.err;
+  write_file(folder / "x.toml", "extends = \"nobody.toml\"\n");
+  const ProcessResult wrong = cdc_run_x({});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_EQ(wrong.err.find("x.toml:1:11: error: the file 'nobody.toml' that this one extends cannot be opened"), 0u) << wrong.err;
+}
+
 TEST_F(ProgramTest, WhatIsWrongWithFileOrCommandLineExitsWith2) {
   ProcessResult r = cdc_run({"stage.images.path=/nowhere/at/all"});
   EXPECT_EQ(r.code, 2);
