@@ -16,6 +16,7 @@
 
 #include "cdc/error.hpp"
 #include "cdc/node.hpp"
+#include "cdc/ring.hpp"
 #include "scores.hpp"
 
 namespace {
@@ -39,7 +40,7 @@ class Sinkhorn final : public cdc::Node {
   bool hard = false;
   std::vector<double> prior;
   std::int64_t queue_size = 0, start_epoch = 0;
-  /// The last scores of each view: [V, queue_size, K], a ring; and [2] int64: where the next row goes, how many are there.
+  /// The last scores of each view: [V, queue_size, K], a ring, and its place.
   at::Tensor queue, place;
 
   static constexpr cdc::In<cdc::Logits> kLogits{"logits", "Scores of the clusters"};
@@ -88,7 +89,7 @@ class Sinkhorn final : public cdc::Node {
                       "number of clusters)",
                       batch, clusters, queue_size > 0 ? fmt::format(", even with a queue of {}", queue_size) : "", clusters));
     at::Tensor codes = at::empty_like(scores);
-    const bool queued = step.training() && queue_size > 0 && place_of(1) == queue_size && step.epoch() >= start_epoch;
+    const bool queued = step.training() && queue_size > 0 && cdc::ring_count(place) == queue_size && step.epoch() >= start_epoch;
     for (std::int64_t v = 0; v < views; ++v) balance(queued ? at::cat({queue[v], scores[v]}) : scores[v], codes[v]);
     if (hard) codes = cdc_assign::one_hot(codes);
     if (step.training() && queue_size > 0 && step.epoch() >= start_epoch) newest_ = scores;
@@ -97,21 +98,13 @@ class Sinkhorn final : public cdc::Node {
 
   void after_step(cdc::Step&) override {
     if (!newest_.defined()) return;
-    // Of a batch larger than the queue its last samples stay.
-    const std::int64_t n = std::min(newest_.size(1), queue_size);
-    const at::Tensor rows = newest_.narrow(1, newest_.size(1) - n, n);
-    const std::int64_t at = place_of(0), before_end = std::min(n, queue_size - at);
-    queue.narrow(1, at, before_end).copy_(rows.narrow(1, 0, before_end));
-    if (before_end < n) queue.narrow(1, 0, n - before_end).copy_(rows.narrow(1, before_end, n - before_end));
-    place.copy_(at::tensor({(at + n) % queue_size, std::min(queue_size, place_of(1) + n)}, at::kLong));
+    cdc::ring_enter(queue, place, newest_);
     newest_ = at::Tensor();
   }
 
   void move_to(c10::Device device) override { log_marginal_ = log_marginal_.to(device); }
 
  private:
-  std::int64_t place_of(std::int64_t i) const { return place[i].item<std::int64_t>(); }
-
   /// Codes [B, K] of the last B rows of `scores`.
   void balance(const at::Tensor& scores, at::Tensor codes) const {
     cdc::SinkhornOptions options;
