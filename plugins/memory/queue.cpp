@@ -1,12 +1,9 @@
-#include <ATen/CPUGeneratorImpl.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include "cdc/node.hpp"
 #include "cdc/ring.hpp"
+#include "rows.hpp"
 
 namespace {
 
@@ -33,13 +30,9 @@ class Queue final : public cdc::Node {
 
   void build(const cdc::BuildContext& context) override {
     const std::int64_t width = context.size("D");
-    ring = at::zeros({size, width});
-    place = at::zeros({2}, at::kLong);
-    if (begin == "random") {
-      ring.normal_(0, 1, at::make_generator<at::CPUGeneratorImpl>(context.seed));
-      ring /= at::linalg_vector_norm(ring, 2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
-      place = at::tensor({std::int64_t{0}, size}, at::kLong);
-    }
+    const bool random = begin == "random";
+    ring = random ? cdc_memory::random_directions(size, width, context.seed) : at::zeros({size, width});
+    place = at::tensor({std::int64_t{0}, random ? size : 0}, at::kLong);
   }
 
   void forward(cdc::Step& step) override {
