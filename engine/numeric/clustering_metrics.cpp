@@ -149,6 +149,55 @@ double adjusted_rand(const Contingency& table, std::int64_t squares) {
   return 2.0 * static_cast<double>(difference) / static_cast<double>(scale);
 }
 
+/// What a table says of each row, and of both sides together.
+struct Information {
+  std::int64_t clusters = 0, classes = 0;  ///< that a sample has
+  double mutual = 0, cluster_entropy = 0, class_entropy = 0;
+  std::vector<RowSums> rows;
+
+  double normalised() const {
+    if (clusters == 1 && classes == 1) return 1;
+    return mutual > 0 ? 2 * mutual / (cluster_entropy + class_entropy) : 0.0;
+  }
+};
+
+Information information_of(const Contingency& table) {
+  Information out;
+  const auto n = static_cast<double>(table.samples);
+  const auto used = [](const std::vector<std::int64_t>& sizes) {
+    return std::count_if(sizes.begin(), sizes.end(), [](std::int64_t s) { return s > 0; });
+  };
+  out.clusters = used(table.cluster_sizes);
+  out.classes = used(table.class_sizes);
+  const bool informative = out.clusters > 1 && out.classes > 1;  // else the mutual information is 0
+  std::vector<double> log_of, log_class;
+  if (informative) {
+    log_of = logarithms(std::min(*std::max_element(table.cluster_sizes.begin(), table.cluster_sizes.end()),
+                                 *std::max_element(table.class_sizes.begin(), table.class_sizes.end())));
+    for (const std::int64_t s : table.class_sizes) log_class.push_back(s > 0 ? std::log(static_cast<double>(s)) : 0.0);
+  }
+  const double log_n = std::log(n);
+  out.rows.resize(size(table.clusters));
+  parallel_chunks(table.clusters, std::max<std::int64_t>(1, 65536 / table.classes), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t cluster = table.cluster_sizes[size(i)];
+      if (cluster == 0) continue;
+      const std::int32_t* row = table.row(i);
+      RowSums& sums = out.rows[size(i)];
+      count_sums(row, table.classes, &sums.squares, &sums.majority_count);
+      sums.majority = static_cast<std::int32_t>(std::find(row, row + table.classes, sums.majority_count) - row);
+      if (informative)
+        sums.mutual_information =
+            information_of(row, table.classes, n, log_n, 2 * log_n - std::log(static_cast<double>(cluster)), log_of.data(), log_class.data());
+    }
+  });
+  for (const RowSums& row : out.rows) out.mutual += row.mutual_information;
+  out.mutual = std::max(out.mutual, 0.0);
+  out.cluster_entropy = entropy_of(table.cluster_sizes, table.samples);
+  out.class_entropy = entropy_of(table.class_sizes, table.samples);
+  return out;
+}
+
 }  // namespace
 
 double expected_mutual_information(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b, std::int64_t samples) {
@@ -200,43 +249,16 @@ double expected_mutual_information(const std::vector<std::int64_t>& a, const std
 ClusteringScores clustering_scores(const Contingency& table) {
   ClusteringScores out;
   const auto n = static_cast<double>(table.samples);
-  const auto used = [](const std::vector<std::int64_t>& sizes) {
-    return std::count_if(sizes.begin(), sizes.end(), [](std::int64_t s) { return s > 0; });
-  };
-  const auto clusters = used(table.cluster_sizes), classes = used(table.class_sizes);
-  const bool informative = clusters > 1 && classes > 1;  // else the mutual information is 0
-  std::vector<double> log_of, log_class;
-  if (informative) {
-    log_of = logarithms(std::min(*std::max_element(table.cluster_sizes.begin(), table.cluster_sizes.end()),
-                                 *std::max_element(table.class_sizes.begin(), table.class_sizes.end())));
-    for (const std::int64_t s : table.class_sizes) log_class.push_back(s > 0 ? std::log(static_cast<double>(s)) : 0.0);
-  }
-  const double log_n = std::log(n);
-  std::vector<RowSums> rows(size(table.clusters));
-  parallel_chunks(table.clusters, std::max<std::int64_t>(1, 65536 / table.classes), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t cluster = table.cluster_sizes[size(i)];
-      if (cluster == 0) continue;
-      const std::int32_t* row = table.row(i);
-      RowSums& sums = rows[size(i)];
-      count_sums(row, table.classes, &sums.squares, &sums.majority_count);
-      sums.majority = static_cast<std::int32_t>(std::find(row, row + table.classes, sums.majority_count) - row);
-      if (informative)
-        sums.mutual_information =
-            information_of(row, table.classes, n, log_n, 2 * log_n - std::log(static_cast<double>(cluster)), log_of.data(), log_class.data());
-    }
-  });
+  const Information information = information_of(table);
+  const auto& [clusters, classes, mutual_information, cluster_entropy, class_entropy, rows] = information;
+  const double mean_entropy = (cluster_entropy + class_entropy) / 2;
 
-  double mutual_information = 0;
   std::int64_t squares = 0, in_majority = 0;
   for (const RowSums& row : rows) {
-    mutual_information += row.mutual_information;
     squares += row.squares;
     in_majority += row.majority_count;
     out.majority.push_back(row.majority);
   }
-  mutual_information = std::max(mutual_information, 0.0);
-
   out.purity = static_cast<double>(in_majority) / n;
   out.matching = linear_assignment(table.counts.data(), table.clusters, table.classes, Objective::maximise);
   std::int64_t matched = 0;
@@ -244,22 +266,22 @@ ClusteringScores clustering_scores(const Contingency& table) {
     if (out.matching[size(i)] >= 0) matched += table.row(i)[out.matching[size(i)]];
   out.accuracy = static_cast<double>(matched) / n;
 
-  const double cluster_entropy = entropy_of(table.cluster_sizes, table.samples), class_entropy = entropy_of(table.class_sizes, table.samples);
-  const double mean_entropy = (cluster_entropy + class_entropy) / 2;
   out.homogeneity = classes > 1 ? mutual_information / class_entropy : 1.0;
   out.completeness = clusters > 1 ? mutual_information / cluster_entropy : 1.0;
   const double sum = out.homogeneity + out.completeness;
   out.v_measure = sum > 0 ? 2 * out.homogeneity * out.completeness / sum : 0.0;
   out.ari = adjusted_rand(table, squares);
+  out.nmi = information.normalised();
   if (clusters == 1 && classes == 1) {
-    out.nmi = out.ami = 1;
+    out.ami = 1;
   } else if (clusters > 1 && classes > 1) {
-    out.nmi = mutual_information > 0 ? mutual_information / mean_entropy : 0.0;
     const double expected = expected_mutual_information(table.cluster_sizes, table.class_sizes, table.samples);
     out.ami = away_from_zero(mutual_information - expected) / away_from_zero(mean_entropy - expected);
   }
   return out;
 }
+
+double normalised_mutual_information(const Contingency& table) { return information_of(table).normalised(); }
 
 ClusterSpread cluster_spread(const std::vector<std::int64_t>& sizes) {
   ClusterSpread out;

@@ -17,7 +17,10 @@ namespace {
 using Labels = std::vector<std::int32_t>;
 
 ClusteringScores score(const Labels& prediction, const Labels& labels, std::int64_t clusters, std::int64_t classes) {
-  return clustering_scores(contingency(prediction.data(), labels.data(), static_cast<std::int64_t>(labels.size()), clusters, classes));
+  const Contingency table = contingency(prediction.data(), labels.data(), static_cast<std::int64_t>(labels.size()), clusters, classes);
+  const ClusteringScores scores = clustering_scores(table);
+  EXPECT_EQ(normalised_mutual_information(table), scores.nmi);
+  return scores;
 }
 
 Labels draw(Random& random, std::size_t n, std::uint64_t groups) {

@@ -1,9 +1,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/softmax.h>
 
-#include "cdc/node.hpp"
+#include "whole_set.hpp"
 
 namespace {
 
@@ -20,11 +19,7 @@ class DecTarget final : public cdc::Node {
 
   static void describe(cdc::Schema<DecTarget>& s) {
     s.summary("DEC's target: assignments squared and divided by the clusters' sizes.");
-    s.param(&DecTarget::over, "over",
-            "Where sizes are summed and targets made: in each batch, from the assignments as they are, or over the whole set, where they stay for "
-            "epochs")
-        .choices({"batch", "set"});
-    s.param(&DecTarget::every, "every", "With over = set: epochs between two looks at the whole set").at_least(1);
+    cdc_assign::over_parameters(s);
     s.input(kLogits).output(kCodes).full_precision().no_gradient();
     s.state(&DecTarget::target, "target");
   }
@@ -32,7 +27,7 @@ class DecTarget final : public cdc::Node {
   void build(const cdc::BuildContext& context) override { target = at::empty({0, context.size("K")}); }
 
   void begin_epoch(cdc::WholeSet& all) override {
-    if (over != "set" || all.epoch() % every != 0) return;
+    if (over != "set" || !cdc_assign::due(all, every)) return;
     target = of(all.features(kLogits)).to(target.device());
   }
 
@@ -42,7 +37,7 @@ class DecTarget final : public cdc::Node {
       step.out(kCodes, of(logits));
       return;
     }
-    step.out(kCodes, target.index_select(0, step.indices().to(target.device())).unsqueeze(0).expand(logits.sizes()));
+    step.out(kCodes, cdc_assign::of_batch(target, step).expand(logits.sizes()));
   }
 
  private:

@@ -14,9 +14,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "cdc/error.hpp"
-#include "cdc/node.hpp"
+#include "cdc/ring.hpp"
 #include "scores.hpp"
+#include "whole_set.hpp"
 
 namespace {
 
@@ -31,22 +31,29 @@ at::Tensor sinkhorn_on_device(const at::Tensor& scores, const cdc::SinkhornOptio
   return q.exp();
 }
 
+/// Balanced codes (SwAV, arXiv 2006.09882, equation 3). SeLa's labels (Asano et al., arXiv 1911.05371, equations 5 to 7) are those of the whole set,
+/// one-hot, on log-probabilities with epsilon = 1 / lambda: over = "set", normalise = "log_softmax", epsilon = 0.04, hard = true, iterations = 100.
+/// SeLa's code looks at the whole set at times spread over the training, and iterates until labels stand still.
 class Sinkhorn final : public cdc::Node {
  public:
+  std::string over = "batch";
+  std::int64_t every = 1;
   std::string normalise = "none";
   double epsilon = 0.05;
   int iterations = 3;
   bool hard = false;
   std::vector<double> prior;
   std::int64_t queue_size = 0, start_epoch = 0;
-  /// The last scores of each view: [V, queue_size, K], a ring; and [2] int64: where the next row goes, how many are there.
+  /// The last scores of each view: [V, queue_size, K], a ring, and its place.
   at::Tensor queue, place;
+  at::Tensor kept;  ///< [N, K] codes of the whole set
 
   static constexpr cdc::In<cdc::Logits> kLogits{"logits", "Scores of the clusters"};
   static constexpr cdc::Out<cdc::Codes> kCodes{"codes", "Soft (or one-hot) balanced assignment of each sample of each view"};
 
   static void describe(cdc::Schema<Sinkhorn>& s) {
-    s.summary("Balanced codes by Sinkhorn-Knopp: rows sum to 1, clusters get their share of the batch. Each view by itself.");
+    s.summary("Balanced codes by Sinkhorn-Knopp: rows sum to 1, clusters get their share of the batch (each view by itself), or of the whole set.");
+    cdc_assign::over_parameters(s);
     cdc_assign::normalise_parameter(s);
     s.param(&Sinkhorn::epsilon, "epsilon", "Weight of the entropy: smaller makes codes harder").range(1e-4, 1e4);
     s.param(&Sinkhorn::iterations, "iterations", "Number of iterations").range(1, 10000);
@@ -56,10 +63,13 @@ class Sinkhorn final : public cdc::Node {
         .range(0, 1e8);
     s.param(&Sinkhorn::start_epoch, "start_epoch", "First epoch (from 0) whose scores enter the queue; it is used once it is full").range(0, 1e6);
     s.input(kLogits).output(kCodes).full_precision().no_gradient();
-    s.state(&Sinkhorn::queue, "queue").state(&Sinkhorn::place, "queue_place");
+    s.state(&Sinkhorn::queue, "queue").state(&Sinkhorn::place, "queue_place").state(&Sinkhorn::kept, "codes");
   }
 
   void check() const override {
+    if (over == "set" && queue_size > 0)
+      throw cdc::Error(
+          "'queue_size' fills up small batches, but with over = \"set\" no batch is balanced by itself: set queue_size = 0, or over = \"batch\"");
     for (const double share : prior)
       if (!(share > 0)) throw cdc::Error("every share of 'prior' must be positive: Sinkhorn has no solution with an empty cluster");
   }
@@ -77,18 +87,34 @@ class Sinkhorn final : public cdc::Node {
     }
     queue = at::zeros({queue_size > 0 ? context.size("V") : 0, queue_size, clusters});
     place = at::zeros({2}, at::kLong);
+    kept = at::empty({0, clusters});
+  }
+
+  void begin_epoch(cdc::WholeSet& all) override {
+    if (over != "set" || !cdc_assign::due(all, every)) return;
+    const at::Tensor scores = cdc_assign::normalised(all.features(kLogits), normalise).contiguous();
+    if (scores.size(1) > scores.size(0))
+      throw cdc::Error(
+          fmt::format("a set of {} samples cannot fill {} clusters evenly: lower the number of clusters", scores.size(0), scores.size(1)));
+    at::Tensor codes = at::empty_like(scores);
+    balance(scores, codes);
+    kept = (hard ? cdc_assign::one_hot(codes) : codes).to(kept.device());
   }
 
   void forward(cdc::Step& step) override {
     const at::Tensor scores = cdc_assign::normalised(step.in(kLogits).detach(), normalise).contiguous();
     const std::int64_t views = scores.size(0), batch = scores.size(1), clusters = scores.size(2);
+    if (step.training() && over == "set") {
+      step.out(kCodes, cdc_assign::of_batch(kept, step).expand(scores.sizes()));
+      return;
+    }
     if (step.training() && clusters > batch + queue_size)
       throw cdc::Error(
           fmt::format("a batch of {} samples cannot fill {} clusters evenly{}: raise batch_size to {} or more, or set queue_size (a few times the "
                       "number of clusters)",
                       batch, clusters, queue_size > 0 ? fmt::format(", even with a queue of {}", queue_size) : "", clusters));
     at::Tensor codes = at::empty_like(scores);
-    const bool queued = step.training() && queue_size > 0 && place_of(1) == queue_size && step.epoch() >= start_epoch;
+    const bool queued = step.training() && queue_size > 0 && cdc::ring_count(place) == queue_size && step.epoch() >= start_epoch;
     for (std::int64_t v = 0; v < views; ++v) balance(queued ? at::cat({queue[v], scores[v]}) : scores[v], codes[v]);
     if (hard) codes = cdc_assign::one_hot(codes);
     if (step.training() && queue_size > 0 && step.epoch() >= start_epoch) newest_ = scores;
@@ -97,21 +123,13 @@ class Sinkhorn final : public cdc::Node {
 
   void after_step(cdc::Step&) override {
     if (!newest_.defined()) return;
-    // Of a batch larger than the queue its last samples stay.
-    const std::int64_t n = std::min(newest_.size(1), queue_size);
-    const at::Tensor rows = newest_.narrow(1, newest_.size(1) - n, n);
-    const std::int64_t at = place_of(0), before_end = std::min(n, queue_size - at);
-    queue.narrow(1, at, before_end).copy_(rows.narrow(1, 0, before_end));
-    if (before_end < n) queue.narrow(1, 0, n - before_end).copy_(rows.narrow(1, before_end, n - before_end));
-    place.copy_(at::tensor({(at + n) % queue_size, std::min(queue_size, place_of(1) + n)}, at::kLong));
+    cdc::ring_enter(queue, place, newest_);
     newest_ = at::Tensor();
   }
 
   void move_to(c10::Device device) override { log_marginal_ = log_marginal_.to(device); }
 
  private:
-  std::int64_t place_of(std::int64_t i) const { return place[i].item<std::int64_t>(); }
-
   /// Codes [B, K] of the last B rows of `scores`.
   void balance(const at::Tensor& scores, at::Tensor codes) const {
     cdc::SinkhornOptions options;

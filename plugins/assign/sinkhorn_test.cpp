@@ -3,10 +3,12 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -43,11 +45,14 @@ std::string message(NodeHarness& node) {
 
 TEST(AssignSinkhorn, EachViewHasItsOwnCodesAndNormalisationComesFirst) {
   const at::Tensor x = scores(3, 64, 10) * 4;
-  for (const std::string normalise : {"none", "softmax", "l2"}) {
+  for (const std::string normalise : {"none", "softmax", "log_softmax", "l2"}) {
     NodeHarness node("assign.sinkhorn", R"({"normalise": ")" + normalise + "\"}", {{"V", 3}, {"K", 10}});
     node.input("logits", x);
     node.forward();
-    const at::Tensor y = normalise == "softmax" ? at::softmax(x, -1) : normalise == "l2" ? x / x.norm(2, {-1}, true) : x;
+    const at::Tensor y = normalise == "softmax"       ? at::softmax(x, -1)
+                         : normalise == "log_softmax" ? at::softmax(x, -1).log()
+                         : normalise == "l2"          ? x / x.norm(2, {-1}, true)
+                                                      : x;
     for (std::int64_t v = 0; v < 3; ++v) EXPECT_TRUE(at::allclose(node.output("codes")[v], plain(y[v]), 0, 1e-5)) << normalise << v;
     EXPECT_FALSE(node.output("codes").requires_grad());
   }
@@ -148,7 +153,7 @@ TEST(AssignSinkhorn, QueueGoesOnFromItsState) {
     straight.after_step();
     if (i == 3) {
       const auto from = straight.state(), to = resumed.state();
-      ASSERT_EQ(from.size(), 2u);
+      ASSERT_EQ(from.size(), 3u);
       for (std::size_t t = 0; t < from.size(); ++t) to[t].tensor.copy_(from[t].tensor);
     }
     if (i > 3) {
@@ -167,6 +172,63 @@ TEST(AssignSinkhorn, ABatchLargerThanTheQueueLeavesItsLastSamples) {
   node.forward();
   node.after_step();
   EXPECT_TRUE(at::equal(node.state()[0].tensor, x.narrow(1, 5, 4)));
+}
+
+TEST(AssignSinkhorn, OverTheSetCodesAreThoseOfAllSamplesAndStayForEpochs) {
+  NodeHarness node("assign.sinkhorn", R"({"over": "set", "every": 2, "normalise": "log_softmax", "epsilon": 0.04})", {{"V", 2}, {"K", 6}});
+  const at::Tensor all = scores(1, 50, 6)[0], later = scores(1, 50, 6, 5)[0], which = at::tensor({49, 3, 8}, at::kLong);
+  node.set_indices(which);
+  const auto look = [&](std::int64_t epoch, const at::Tensor& x) {
+    node.whole_set("logits", x);
+    node.set_epoch(epoch);
+    node.begin_epoch();
+    node.input("logits", scores(2, 3, 6, 9));  // what the batch says now has no part in it
+    node.forward();
+    return node.output("codes");
+  };
+  const auto expected = [&](const at::Tensor& x) { return plain(at::log_softmax(x, 1), 0.04).index_select(0, which); };
+  const at::Tensor codes = look(0, all);
+  ASSERT_EQ(codes.sizes(), (std::vector<std::int64_t>{2, 3, 6}));
+  for (std::int64_t v = 0; v < 2; ++v) EXPECT_TRUE(at::allclose(codes[v], expected(all), 0, 1e-5)) << v;
+  EXPECT_TRUE(at::allclose(look(1, later)[0], expected(all), 0, 1e-5)) << "every = 2";
+  EXPECT_TRUE(at::allclose(look(2, later)[0], expected(later), 0, 1e-5));
+}
+
+TEST(AssignSinkhorn, OverTheSetHardCodesAreBalancedLabels) {
+  NodeHarness node("assign.sinkhorn", R"({"over": "set", "hard": true, "iterations": 500, "epsilon": 0.01})", {{"V", 1}, {"K", 4}});
+  at::Tensor x = scores(1, 400, 4)[0];
+  x.select(1, 2).add_(3);  // all would go to the third
+  node.whole_set("logits", x);
+  node.begin_epoch();
+  const at::Tensor kept = node.state()[2].tensor;
+  EXPECT_TRUE(at::equal(kept.sum(1), at::ones({400})));
+  EXPECT_EQ((kept == 1).sum().item<std::int64_t>(), 400);
+  for (std::int64_t k = 0; k < 4; ++k) EXPECT_NEAR(kept.select(1, k).sum().item<double>(), 100, 8) << k;
+}
+
+TEST(AssignSinkhorn, OverTheSetEvaluationBalancesTheBatch) {
+  NodeHarness node("assign.sinkhorn", R"({"over": "set"})", {{"V", 1}, {"K", 4}});
+  node.set_training(false);
+  node.input("logits", scores(1, 40, 4));
+  node.forward();
+  EXPECT_TRUE(at::allclose(node.output("codes")[0], plain(scores(1, 40, 4)[0]), 0, 1e-5));
+}
+
+TEST(AssignSinkhorn, OverTheSetWhatCannotBeBalancedIsRefused) {
+  try {
+    NodeHarness("assign.sinkhorn", R"({"over": "set", "queue_size": 100})", {{"V", 1}, {"K", 4}});
+    FAIL();
+  } catch (const cdc::Error& e) {
+    EXPECT_NE(std::string(e.what()).find("with over = \"set\" no batch is balanced by itself: set queue_size = 0"), std::string::npos) << e.what();
+  }
+  NodeHarness node("assign.sinkhorn", R"({"over": "set"})", {{"V", 1}, {"K", 12}});
+  node.whole_set("logits", scores(1, 8, 12)[0]);
+  try {
+    node.begin_epoch();
+    FAIL();
+  } catch (const cdc::Error& e) {
+    EXPECT_EQ(std::string(e.what()), "a set of 8 samples cannot fill 12 clusters evenly: lower the number of clusters");
+  }
 }
 
 TEST(AssignSinkhorn, EvaluationNeitherReadsNorFillsTheQueue) {

@@ -39,4 +39,13 @@ struct HiddenImpl final : torch::nn::Module {
   std::vector<torch::nn::BatchNorm1d> norms;
 };
 
+/// Hidden layers, then a linear map.
+struct MlpImpl final : torch::nn::Module {
+  MlpImpl(std::int64_t features, std::int64_t width, std::int64_t layers, bool batch_norm, std::int64_t dim)
+      : hidden(register_module("hidden", std::make_shared<HiddenImpl>(features, width, layers, batch_norm))),
+        output(register_module("output", torch::nn::Linear(layers > 0 ? width : features, dim))) {}
+  std::shared_ptr<HiddenImpl> hidden;
+  torch::nn::Linear output;
+};
+
 }  // namespace cdc

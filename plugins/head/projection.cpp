@@ -3,14 +3,6 @@
 
 namespace {
 
-struct ProjectionImpl final : torch::nn::Module {
-  ProjectionImpl(std::int64_t features, std::int64_t width, std::int64_t layers, bool batch_norm, std::int64_t dim)
-      : hidden(register_module("hidden", std::make_shared<cdc::HiddenImpl>(features, width, layers, batch_norm))),
-        output(register_module("output", torch::nn::Linear(layers > 0 ? width : features, dim))) {}
-  std::shared_ptr<cdc::HiddenImpl> hidden;
-  torch::nn::Linear output;
-};
-
 class Projection final : public cdc::ModuleNode {
  public:
   std::int64_t dim = 128, hidden = 2048, layers = 1;
@@ -29,11 +21,11 @@ class Projection final : public cdc::ModuleNode {
   }
 
   std::shared_ptr<torch::nn::Module> make(const cdc::BuildContext& context) override {
-    return std::make_shared<ProjectionImpl>(context.size("F"), hidden, layers, batch_norm, dim);
+    return std::make_shared<cdc::MlpImpl>(context.size("F"), hidden, layers, batch_norm, dim);
   }
   void forward(cdc::Step& step) override {
     const at::Tensor& features = step.in(kFeatures);
-    auto& m = module<ProjectionImpl>();
+    auto& m = module<cdc::MlpImpl>();
     const at::Tensor z = m.output(m.hidden->forward(cdc::merge_views(features)));
     step.out(kEmbedding, cdc::split_views(normalise ? cdc::unit_length(z) : z, features.size(0)));
   }

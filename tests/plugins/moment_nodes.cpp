@@ -139,6 +139,18 @@ class Sum final : public cdc::Loss {
   }
 };
 
+/// How far apart images are.
+class Difference final : public cdc::Loss {
+ public:
+  static constexpr cdc::In<cdc::Images> kA{"a", "Images"};
+  static constexpr cdc::In<cdc::Images> kB{"b", "Images of the same size"};
+  static void describe(cdc::Schema<Difference>& s) {
+    s.summary("The mean squared difference.");
+    s.input(kA).input(kB);
+  }
+  at::Tensor compute(const cdc::LossInputs& in) const override { return (in[kA] - in[kB]).square().mean(); }
+};
+
 /// Throws what a plugin should not.
 class Throws final : public cdc::Node {
  public:
@@ -181,4 +193,5 @@ CDC_PLUGIN(Next, "test.next")
 CDC_PLUGIN(Queue, "test.queue")
 CDC_PLUGIN(Centre, "test.centre")
 CDC_PLUGIN(Sum, "test.sum")
+CDC_PLUGIN(Difference, "test.difference")
 CDC_PLUGIN(Throws, "test.throws")

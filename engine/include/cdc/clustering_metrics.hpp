@@ -26,6 +26,9 @@ struct ClusteringScores {
 /// Every score of one table. Same bits with any number of threads.
 CDC_API ClusteringScores clustering_scores(const Contingency& table);
 
+/// Its `nmi` alone: for thousands of clusters, where the matching takes long.
+CDC_API double normalised_mutual_information(const Contingency& table);
+
 /// How the samples spread over clusters: needs no labels.
 struct ClusterSpread {
   double entropy = 0;       ///< of the cluster sizes, divided by log K: 1 = all of one size, 0 = all in one cluster (or K = 1)
