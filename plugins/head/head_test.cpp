@@ -80,4 +80,13 @@ TEST(HeadProjection, IsLinearReluLinear) {
   EXPECT_TRUE(at::allclose(node.output("embedding"), at::linear(g, tensor(node, "output.weight"), tensor(node, "output.bias")), 1e-4, 1e-5));
 }
 
+TEST(HeadMlp, GivesLogitsThroughHiddenLayers) {
+  NodeHarness node("head.mlp", R"({"clusters": 5, "hidden": 20, "layers": 2, "batch_norm": true})", {{"F", 12}});
+  node.input("features", features());
+  node.forward();
+  const at::Tensor g = hidden(node, hidden(node, features().flatten(0, 1), 0), 3);
+  EXPECT_TRUE(
+      at::allclose(node.output("logits"), at::linear(g, tensor(node, "output.weight"), tensor(node, "output.bias")).view({2, 16, 5}), 1e-4, 1e-5));
+}
+
 }  // namespace

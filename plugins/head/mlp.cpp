@@ -4,7 +4,8 @@
 
 namespace {
 
-/// Cluster logits by a multi-layer perceptron, as the cluster head of Contrastive Clustering (Li et al., arXiv 2009.09687, section 3.3) and most that follow.
+/// Cluster logits by a multi-layer perceptron, as the cluster head of Contrastive Clustering (Li et al., arXiv 2009.09687, section 3.3) and most that
+/// follow.
 class Mlp final : public cdc::ModuleNode {
  public:
   std::int64_t clusters = 0, hidden = 512, layers = 1;

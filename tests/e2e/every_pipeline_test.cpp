@@ -17,9 +17,9 @@ const std::vector<std::pair<std::string, Value>>& small_values() {
 }
 
 void shrink_node(Value& node, const std::string& plugin) {
-  if (plugin.rfind("backbone.", 0) == 0) {
+  if (plugin.rfind("backbone.", 0) == 0 || plugin == "head.decoder") {
     Value small = Value::table();
-    small["plugin"] = "backbone.convnet";
+    small["plugin"] = plugin == "head.decoder" ? "head.decoder" : "backbone.convnet";
     small["in"] = node.at("in");
     for (const auto& [name, numbers] :
          {std::pair("channels", std::vector{4, 8}), std::pair("kernels", std::vector{3, 3}), std::pair("strides", std::vector{2, 2})}) {
