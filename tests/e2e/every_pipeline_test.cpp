@@ -10,9 +10,9 @@ namespace {
 
 /// Parameters that say how much there is of something, and how little of it a small run wants.
 const std::vector<std::pair<std::string, Value>>& small_values() {
-  static const auto* all = new std::vector<std::pair<std::string, Value>>{{"clusters", 4},     {"hidden", 16},      {"dim", 8},
-                                                                          {"instance_dim", 8}, {"queue_size", 128}, {"negatives", 16},
-                                                                          {"restarts", 2},     {"pca_dim", 4},      {"k", 3}};
+  static const auto* all =
+      new std::vector<std::pair<std::string, Value>>{{"clusters", 4},   {"hidden", 16},  {"dim", 8},     {"instance_dim", 8}, {"queue_size", 128},
+                                                     {"negatives", 16}, {"restarts", 2}, {"pca_dim", 4}, {"neighbors", 3}};
   return *all;
 }
 
