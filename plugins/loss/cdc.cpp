@@ -1,15 +1,8 @@
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/roll.h>
 #include <ATen/ops/softmax.h>
 
-#include "cdc/error.hpp"
-#include "cdc/loss.hpp"
+#include "terms.hpp"
 
 namespace {
 
@@ -47,7 +40,7 @@ class CdcLoss final : public cdc::Loss {
     const at::Tensor& logits = in[kCluster];
     const at::Tensor codes = in[kCodes].detach();
     const std::int64_t views = logits.size(0), batch = logits.size(1), clusters = logits.size(2);
-    if (views < 2) throw cdc::Error("loss.cdc compares views with one another and needs at least two: set views = 2 (or more) in the augment node");
+    cdc_loss::needs_two_views("loss.cdc", views);
     const bool queue = in.has(kQueueCodes);
     if (queue && use_instance && !in.has(kQueueInstance))
       throw cdc::Error("loss.cdc has queue_codes but no queue_instance: connect both, or set use_instance = false");
@@ -60,7 +53,7 @@ class CdcLoss final : public cdc::Loss {
     } else if (softmax) {
       q = at::softmax(logits, -1);
     } else if (normalise == "l2") {
-      q = logits / at::linalg_vector_norm(logits, 2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
+      q = cdc_loss::unit_length(logits);
     }
     if (swapped && !softmax) log_prediction = at::log_softmax(q / swap_temperature, -1);
 

@@ -8,17 +8,13 @@
 #include <ATen/ops/softmax.h>
 #include <gtest/gtest.h>
 
-#include "support/node_harness.hpp"
+#include "support/loss_harness.hpp"
 
 namespace {
 
 using cdc::test::NodeHarness;
+using cdc::test::numbers;
 
-at::Tensor numbers(at::IntArrayRef shape, double shift) {
-  std::int64_t n = 1;
-  for (const std::int64_t s : shape) n *= s;
-  return (at::arange(n, at::kDouble) * 12.9898 + shift).sin().view(shape).to(at::kFloat);
-}
 at::Tensor unit(const at::Tensor& x) { return x / x.norm(2, {-1}, true); }
 
 struct Batch {

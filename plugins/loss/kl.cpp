@@ -1,9 +1,6 @@
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/xlogy.h>
 
-#include "cdc/error.hpp"
-#include "cdc/loss.hpp"
+#include "terms.hpp"
 
 namespace {
 
@@ -21,10 +18,7 @@ class Kl final : public cdc::Loss {
 
   at::Tensor compute(const cdc::LossInputs& in) const override {
     const at::Tensor& prediction = in[kPrediction];
-    const at::Tensor t = in[kTarget].detach();
-    if (t.size(0) != 1 && t.size(0) != prediction.size(0))
-      throw cdc::Error("loss.kl has a target of " + std::to_string(t.size(0)) + " views for a prediction of " + std::to_string(prediction.size(0)) +
-                       ": give one for all, or as many");
+    const at::Tensor t = cdc_loss::constant_target("loss.kl", in, kTarget, kPrediction);
     return (at::xlogy(t, t) - t * at::log_softmax(prediction, -1)).sum() / static_cast<double>(prediction.size(1));
   }
 };

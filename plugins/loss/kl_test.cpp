@@ -51,7 +51,7 @@ TEST(LossKl, ViewsThatDoNotFitAreSaid) {
     loss.forward();
     FAIL();
   } catch (const cdc::Error& e) {
-    EXPECT_STREQ(e.what(), "loss.kl has a target of 2 views for a prediction of 3: give one for all, or as many");
+    EXPECT_STREQ(e.what(), "loss.kl has 2 views of 'target' for 3 of 'prediction': give one for all, or as many");
   }
 }
 
