@@ -76,10 +76,11 @@ TEST_F(SummaryTest, TheCheckFindsWhatIsWrong) {
   summary["stages"]["kmeans"]["key"] = "short";
   summary["stages"]["other"]["seconds"] = -1.0;
   summary["scores"]["kmeans"] = Value::table();
+  summary["scores"]["other"]["protocol"]["samples"] = 0;
   EXPECT_EQ(check_summary(summary),
             (std::vector<std::string>{"summary.seed: another type than \"integer\"", "summary.stages.kmeans.key: not as the pattern",
                                       "summary.stages.other.seconds: below the minimum", "summary.scores.kmeans: lacks 'protocol'",
-                                      "summary: 'more' is not known"}));
+                                      "summary.scores.other.protocol.samples: below the minimum", "summary: 'more' is not known"}));
 }
 
 TEST(Summary, ScoresOfTheSameThingByTwoStagesAreToldApart) {

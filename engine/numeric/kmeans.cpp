@@ -11,6 +11,7 @@
 #include "cdc/random.hpp"
 #include "numeric/clones.hpp"
 #include "numeric/kmeans_detail.hpp"
+#include "numeric/rows.hpp"
 
 namespace cdc {
 namespace kmeans_detail {
@@ -18,34 +19,15 @@ namespace {
 
 constexpr std::int64_t kChunk = 1020;
 constexpr std::int64_t kColumns = 64;                    ///< columns of one task that adds up points
-constexpr std::uint32_t kRandomStart = 2, kBatches = 3;  ///< random streams' operations
+constexpr std::uint32_t kRandomStart = 2;                ///< the random stream's operation
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
-CDC_CLONES void add_row(const float* row, double* sum, std::int64_t n) {
-  for (std::int64_t j = 0; j < n; ++j) sum[j] += static_cast<double>(row[j]);
-}
 CDC_CLONES void move_row(const float* row, double* from, double* to, std::int64_t n) {
   for (std::int64_t j = 0; j < n; ++j) {
     from[j] -= static_cast<double>(row[j]);
     to[j] += static_cast<double>(row[j]);
   }
-}
-CDC_CLONES double square_distance(const float* x, const float* c, std::int64_t d) {
-  double lanes[16] = {};
-  std::int64_t j = 0;
-  for (; j + 16 <= d; j += 16)
-    for (int l = 0; l < 16; ++l) {
-      const double e = static_cast<double>(x[j + l]) - static_cast<double>(c[j + l]);
-      lanes[l] += e * e;
-    }
-  for (int l = 0; j < d; ++j, ++l) {
-    const double e = static_cast<double>(x[j]) - static_cast<double>(c[j]);
-    lanes[l] += e * e;
-  }
-  double sum = 0;
-  for (const double lane : lanes) sum += lane;
-  return sum;
 }
 
 /// Sums and sizes of the clusters, in float64, kept up with the labels: an iteration costs what changed.
@@ -71,7 +53,7 @@ class Sums {
         const std::int32_t old = before[size(i)];
         double* to = sums_.data() + now[size(i)] * points_.d + begin;
         if (old < 0)
-          add_row(points_.row(i) + begin, to, end - begin);
+          rows::add(points_.row(i) + begin, to, end - begin);
         else
           move_row(points_.row(i) + begin, sums_.data() + old * points_.d + begin, to, end - begin);
       }
@@ -131,7 +113,7 @@ std::vector<std::int64_t> refill(const Points& points, const float* centre, std:
   std::vector<double> distance(size(points.n)), spread(size(k), 0.0);
   parallel_chunks(points.n, kChunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      distance[size(i)] = square_distance(points.row(i), centre + std::int64_t{label[size(i)]} * points.d, points.d);
+      distance[size(i)] = rows::square_distance(points.row(i), centre + std::int64_t{label[size(i)]} * points.d, points.d);
   });
   for (std::int64_t i = 0; i < points.n; ++i) spread[size(label[size(i)])] += distance[size(i)];
   for (std::int64_t c = 0; c < k; ++c) {
@@ -237,88 +219,28 @@ void lloyd(const Run& run, KMeansResult& result) {
     assign_all(run, result.centres, result.labels);
 }
 
-/// Random batches: each centre moves towards the mean of all points it ever got. Ends as scikit-learn's does: after 10 batches without an improvement
-/// of the batches' mean inertia, averaged exponentially.
-void mini_batch(const Run& run, KMeansResult& result) {
-  const Points& points = run.points;
-  const std::int64_t k = run.options.clusters, d = points.d, batch = std::min(run.options.batch_size, points.n);
-  Random random(run.options.seed, static_cast<std::uint64_t>(run.restart), 0, 0, kBatches);
-  std::vector<std::int64_t> rows(size(batch));
-  std::vector<std::int32_t> label(size(batch));
-  std::vector<float> score(size(batch));
-  std::vector<double> weight(size(k), 0.0), centre(result.centres.begin(), result.centres.end());
-  Centres packed;
-  const double alpha = std::min(1.0, 2.0 * static_cast<double>(batch) / static_cast<double>(points.n + 1));
-  const std::int64_t steps = std::max<std::int64_t>(1, points.n / batch) * run.options.max_iterations;
-  double average = 0, best = std::numeric_limits<double>::infinity();
-  int worse = 0;
-  for (std::int64_t step = 0; step < steps; ++step) {
-    for (auto& r : rows) r = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(points.n)));
-    packed.pack(kernels(), result.centres.data(), k, d, points.mean.data(), {});
-    nearest(kernels(), packed, points.x, rows.data(), batch, label.data(), score.data());
-    double inertia = 0;
-    for (std::int64_t b = 0; b < batch; ++b)
-      inertia += std::max(0.0, static_cast<double>(points.norm[size(rows[size(b)])]) + static_cast<double>(score[size(b)]));
-    inertia /= static_cast<double>(batch);
-    std::vector<double> gained(size(k), 0.0);
-    for (const std::int32_t l : label) ++gained[size(l)];
-    parallel_chunks(d, kColumns, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t c = 0; c < k; ++c)
-        if (gained[size(c)] > 0)
-          for (std::int64_t j = begin; j < end; ++j) centre[size(c * d + j)] *= weight[size(c)];
-      for (std::int64_t b = 0; b < batch; ++b) add_row(points.row(rows[size(b)]) + begin, centre.data() + label[size(b)] * d + begin, end - begin);
-      for (std::int64_t c = 0; c < k; ++c)
-        if (gained[size(c)] > 0)
-          for (std::int64_t j = begin; j < end; ++j) {
-            centre[size(c * d + j)] /= weight[size(c)] + gained[size(c)];
-            result.centres[size(c * d + j)] = static_cast<float>(centre[size(c * d + j)]);
-          }
-    });
-    for (std::int64_t c = 0; c < k; ++c) {
-      weight[size(c)] += gained[size(c)];
-      if (!run.options.spherical || gained[size(c)] <= 0) continue;
-      double length = 0;
-      for (std::int64_t j = 0; j < d; ++j) length += centre[size(c * d + j)] * centre[size(c * d + j)];
-      if (length <= 1e-12) continue;
-      for (std::int64_t j = 0; j < d; ++j) result.centres[size(c * d + j)] = static_cast<float>(centre[size(c * d + j)] / std::sqrt(length));
-    }
-    result.iterations = static_cast<int>(step + 1);
-    run.report(static_cast<int>(step), 1.0);
-    average = step == 0 ? inertia : average * (1 - alpha) + inertia * alpha;
-    worse = average < best ? 0 : worse + 1;
-    best = std::min(best, average);
-    if (worse >= 10) {
-      result.converged = true;
-      break;
-    }
-  }
-  // One assignment of all, and another if clusters had to be filled.
-  result.labels.assign(size(points.n), 0);
-  assign_all(run, result.centres, result.labels);
-  Sums sums(points, k);
-  std::vector<std::int32_t> before(size(points.n), -1);
-  sums.follow(before, result.labels);
-  if (!sums.any_empty()) return;
-  refill(points, result.centres.data(), result.labels, sums, k);
-  sums.centres(result.centres.data(), run.options.spherical);
-  assign_all(run, result.centres, result.labels);
-}
-
 void check(std::int64_t n, std::int64_t d, const KMeansOptions& options) {
-  if (options.clusters < 1) throw Error(fmt::format("k-means needs at least 1 cluster; clusters = {}", options.clusters));
-  if (d < 1) throw Error("k-means needs features with at least 1 column");
-  if (n < options.clusters)
-    throw Error(fmt::format("k-means cannot make {} clusters of {} rows: lower clusters or take more data", options.clusters, n));
-  if (options.clusters > std::numeric_limits<std::int32_t>::max() / 2)
-    throw Error(fmt::format("{} clusters are too many for k-means", options.clusters));
+  check_shape(n, d, options.clusters);
   if (options.restarts < 1) throw Error(fmt::format("k-means needs at least 1 start; restarts = {}", options.restarts));
   if (options.max_iterations < 1) throw Error(fmt::format("k-means needs at least 1 iteration; max_iterations = {}", options.max_iterations));
   if (!(options.tolerance >= 0)) throw Error(fmt::format("k-means' tolerance must not be negative; tolerance = {}", options.tolerance));
-  if (options.mini_batch && options.batch_size < 1)
-    throw Error(fmt::format("k-means needs at least 1 row a batch; batch_size = {}", options.batch_size));
 }
 
 }  // namespace
+
+void check_shape(std::int64_t n, std::int64_t d, std::int64_t clusters) {
+  if (clusters < 1) throw Error(fmt::format("k-means needs at least 1 cluster; clusters = {}", clusters));
+  if (d < 1) throw Error("k-means needs features with at least 1 column");
+  if (n < clusters) throw Error(fmt::format("k-means cannot make {} clusters of {} rows: lower clusters or take more data", clusters, n));
+  if (clusters > std::numeric_limits<std::int32_t>::max() / 2) throw Error(fmt::format("{} clusters are too many for k-means", clusters));
+}
+
+std::int64_t count_empty(const std::vector<std::int32_t>& labels, std::int64_t clusters) {
+  std::vector<char> used(size(clusters), 0);
+  for (const std::int32_t l : labels) used[size(l)] = 1;
+  return std::count(used.begin(), used.end(), 0);
+}
+
 }  // namespace kmeans_detail
 
 using kmeans_detail::Points;
@@ -339,20 +261,16 @@ KMeansResult kmeans(const float* x, std::int64_t n, std::int64_t d, const KMeans
     KMeansResult result;
     result.restart = restart;
     result.centres = kmeans_detail::start_centres(run);
-    options.mini_batch ? kmeans_detail::mini_batch(run, result) : kmeans_detail::lloyd(run, result);
+    kmeans_detail::lloyd(run, result);
     result.inertia = kmeans_inertia(x, n, d, result.centres.data(), result.labels.data());
     if (restart == 0 || result.inertia < best.inertia) best = std::move(result);
   }
-  std::vector<char> used(static_cast<std::size_t>(options.clusters), 0);
-  for (const std::int32_t l : best.labels) used[static_cast<std::size_t>(l)] = 1;
-  best.empty = std::count(used.begin(), used.end(), 0);
+  best.empty = kmeans_detail::count_empty(best.labels, options.clusters);
   return best;
 }
 
 std::vector<std::int64_t> kmeans_plus_plus(const float* x, std::int64_t n, std::int64_t d, std::int64_t clusters, std::uint64_t seed) {
-  KMeansOptions options;
-  options.clusters = clusters;
-  kmeans_detail::check(n, d, options);
+  kmeans_detail::check_shape(n, d, clusters);
   return kmeans_detail::seed_rows(kmeans_detail::describe_points(x, n, d), clusters, seed, 0, {});
 }
 
@@ -382,7 +300,7 @@ double kmeans_inertia(const float* x, std::int64_t n, std::int64_t d, const floa
   std::vector<double> parts(static_cast<std::size_t>((n + 1023) / 1024), 0.0);
   parallel_chunks(n, 1024, [&](std::int64_t begin, std::int64_t end) {
     double sum = 0;
-    for (std::int64_t i = begin; i < end; ++i) sum += kmeans_detail::square_distance(x + i * d, centres + std::int64_t{labels[i]} * d, d);
+    for (std::int64_t i = begin; i < end; ++i) sum += rows::square_distance(x + i * d, centres + std::int64_t{labels[i]} * d, d);
     parts[static_cast<std::size_t>(begin / 1024)] = sum;
   });
   double out = 0;

@@ -18,8 +18,13 @@ struct Points {
   const float* row(std::int64_t i) const { return x + i * d; }
 };
 
-/// cdc::Error naming row and column of a value that is not finite.
-CDC_API Points describe_points(const float* x, std::int64_t n, std::int64_t d);
+/// cdc::Error naming row and column of a value that is not finite, and `who` needs it otherwise.
+CDC_API Points describe_points(const float* x, std::int64_t n, std::int64_t d, const char* who = "k-means needs");
+
+/// cdc::Error where no clusters can be made of n rows of d columns.
+void check_shape(std::int64_t n, std::int64_t d, std::int64_t clusters);
+
+std::int64_t count_empty(const std::vector<std::int32_t>& labels, std::int64_t clusters);
 
 /// k-means++ rows (see kmeans.hpp). `keep_going` (may be empty) is asked once a centre; false: throws Stopped.
 std::vector<std::int64_t> seed_rows(const Points& points, std::int64_t k, std::uint64_t seed, std::uint64_t restart,

@@ -116,6 +116,30 @@ CDC_INLINE void two_best_of(const float* dots, int vectors, const float* bias, s
 }
 
 template <int W>
+CDC_INLINE void least_of(const float* dots, int vectors, const float* bias, std::int64_t rows, float* least) {
+  using Float = typename Vector<W>::Float;
+  using Int = typename Vector<W>::Int;
+  const auto* dot = reinterpret_cast<const Float*>(dots);
+  const auto* b = reinterpret_cast<const Float*>(bias);
+  Int lanes;
+  number_lanes<W>(lanes);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    Float one = b[0] - 2.0f * dot[r * vectors];
+    if (vectors == 2) {
+      const Float s = b[1] - 2.0f * dot[r * vectors + 1];
+      one = s < one ? s : one;
+    }
+#pragma GCC unroll 4
+    for (int half = W / 2; half > 0; half /= 2) {
+      const Int across = lanes ^ half;
+      const Float other = __builtin_shuffle(one, across);
+      one = other < one ? other : one;
+    }
+    least[r] = one[0];
+  }
+}
+
+template <int W>
 CDC_INLINE void squares_of(const float* dots, const float* bias, const float* norm, const float* nearest, std::int64_t rows, float noise,
                            float* square, double* potential) {
   using Float = typename Vector<W>::Float;
@@ -167,12 +191,15 @@ CDC_INLINE float square_distance_of(const float* x, const float* c, std::int64_t
                             std::int32_t* place) {                                                                                        \
     two_best_of<width>(dots, vectors, bias, rows, least, second, place);                                                                  \
   }                                                                                                                                       \
+  __VA_ARGS__ void least(const float* dots, int vectors, const float* bias, std::int64_t rows, float* out) {                              \
+    least_of<width>(dots, vectors, bias, rows, out);                                                                                      \
+  }                                                                                                                                       \
   __VA_ARGS__ void squares(const float* dots, const float* bias, const float* norm, const float* nearest, std::int64_t rows, float noise, \
                            float* square, double* potential) {                                                                            \
     squares_of<width>(dots, bias, norm, nearest, rows, noise, square, potential);                                                         \
   }                                                                                                                                       \
   __VA_ARGS__ float square_distance(const float* x, const float* c, std::int64_t d) { return square_distance_of<width>(x, c, d); }        \
-  constexpr Kernels kKernels{#name, tile, width, {&dots1, &dots2}, &keep_best, &two_best, &squares, &square_distance};                    \
+  constexpr Kernels kKernels{#name, tile, width, {&dots1, &dots2}, &keep_best, &two_best, &least, &squares, &square_distance};            \
   }
 
 #if defined(__x86_64__)

@@ -37,6 +37,8 @@ struct Kernels {
   void (*keep_best)(const float* dots, int vectors, const float* bias, std::int32_t first, std::int64_t rows, float* best, std::int32_t* index);
   /// For each row of a tile's scores: the least of the panel, its place (the lowest of equals), and the least but one.
   void (*two_best)(const float* dots, int vectors, const float* bias, std::int64_t rows, float* least, float* second, std::int32_t* place);
+  /// For each of `rows` rows of a tile's scores: the least of the panel.
+  void (*least)(const float* dots, int vectors, const float* bias, std::int64_t rows, float* least);
   /// square[r][lanes] = max(0, norm[r] + bias - 2 dot), 0 where that is below noise x norm[r]; potential[lane] += min(nearest[r], square).
   void (*squares)(const float* dots, const float* bias, const float* norm, const float* nearest, std::int64_t rows, float noise, float* square,
                   double* potential);

@@ -153,7 +153,7 @@ class Seeding {
 
 }  // namespace
 
-Points describe_points(const float* x, std::int64_t n, std::int64_t d) {
+Points describe_points(const float* x, std::int64_t n, std::int64_t d, const char* who) {
   Points out;
   out.x = x;
   out.n = n;
@@ -171,8 +171,7 @@ Points describe_points(const float* x, std::int64_t n, std::int64_t d) {
     if (i >= 0) {
       const float* row = out.row(i);
       const std::int64_t j = std::find_if(row, row + d, [](float v) { return !std::isfinite(v); }) - row;
-      throw Error(
-          fmt::format("row {}, column {} of the features is {}: k-means needs finite numbers; look at what computed the features", i, j, row[j]));
+      throw Error(fmt::format("row {}, column {} of the features is {}: {} finite numbers; look at what computed the features", i, j, row[j], who));
     }
   out.mean.assign(size(d), 0.0);
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk)

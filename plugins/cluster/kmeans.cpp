@@ -14,8 +14,6 @@ class KMeans final : public cdc::Stage {
   double tolerance = 1e-4;
   std::string init = "k-means++";
   bool spherical = false;
-  bool mini_batch = false;
-  std::int64_t batch_size = 4096;
   std::string normalise = "none";
 
   static constexpr cdc::In<cdc::Features> kFeatures{"features", "What is clustered, a row a sample"};
@@ -25,13 +23,11 @@ class KMeans final : public cdc::Stage {
     s.summary("k-means: greedy k-means++, Lloyd's iterations, the best of several starts.");
     s.param(&KMeans::clusters, "clusters", "Number of clusters, K").range(1, 1000000).required();
     s.param(&KMeans::restarts, "restarts", "Independent starts; the one of least inertia is kept").range(1, 1000);
-    s.param(&KMeans::max_iterations, "max_iterations", "Iterations of a start at most; with mini_batch: passes over the samples").range(1, 1000000);
+    s.param(&KMeans::max_iterations, "max_iterations", "Iterations of a start at most").range(1, 1000000);
     s.param(&KMeans::tolerance, "tolerance", "A start ends when the centres' squared movement is at most this times the mean variance of a column")
         .range(0, 1);
     s.param(&KMeans::init, "init", "First centres: k-means++ (by distance) or random samples").choices({"k-means++", "random"});
     s.param(&KMeans::spherical, "spherical", "Cluster by angle: rows and centres at length 1");
-    s.param(&KMeans::mini_batch, "mini_batch", "Move centres after random batches instead of passes over all samples (Sculley 2010)");
-    s.param(&KMeans::batch_size, "batch_size", "Samples of a batch, with mini_batch").range(1, 100000000);
     s.param(&KMeans::normalise, "normalise", "Bring each row to Euclidean length 1 first (l2), or leave it (none)").choices({"none", "l2"});
     s.size("K", &KMeans::clusters);
     s.input(kFeatures).output(kAssignment);
@@ -52,8 +48,6 @@ class KMeans final : public cdc::Stage {
     options.tolerance = tolerance;
     options.start = init == "random" ? cdc::KMeansOptions::Start::random : cdc::KMeansOptions::Start::kmeans_plus_plus;
     options.spherical = spherical;
-    options.mini_batch = mini_batch;
-    options.batch_size = batch_size;
     options.seed = context.seed();
     const cdc::KMeansResult result = cdc::kmeans(x, features->rows, features->columns, options, [&](const cdc::KMeansProgress& p) {
       context.progress({p.restart, restarts, "restart", fmt::format("iteration {}  {:.1f} % changed", p.iteration + 1, 100 * p.changed)});
@@ -69,7 +63,7 @@ class KMeans final : public cdc::Stage {
     assignment->cluster = result.labels;
     assignment->clusters = clusters;
     cdc::Value& protocol = assignment->protocol = cdc::Value::table();
-    protocol["method"] = std::string(spherical ? "spherical " : "") + (mini_batch ? "mini-batch k-means" : "k-means");
+    protocol["method"] = spherical ? "spherical k-means" : "k-means";
     protocol["init"] = init;
     protocol["restarts"] = restarts;
     protocol["chosen_by"] = "least inertia";

@@ -15,6 +15,7 @@ namespace cdc::dataset {
 struct ArraySource {
   std::string file;
   std::int64_t count = 0;
+  std::string part;  ///< the split that it belongs to
 };
 
 /// A data set whose images all have one size and lie decoded in memory, one after the other.
@@ -41,6 +42,14 @@ class ArrayDataset final : public Dataset {
   const std::vector<std::int32_t>& labels() const override { return c_.labels; }
   const std::vector<std::string>& class_names() const override { return c_.class_names; }
   std::string split() const override { return c_.split; }
+  std::vector<SplitPart> parts() const override {
+    std::vector<SplitPart> out;
+    for (const ArraySource& source : c_.sources) {
+      if (out.empty() || out.back().name != source.part) out.push_back({source.part, 0});
+      out.back().samples += source.count;
+    }
+    return out;
+  }
   std::string sample_name(std::int64_t i) const override {
     for (const ArraySource& source : c_.sources) {
       if (i < source.count) return source.file + "#" + std::to_string(i);

@@ -41,7 +41,7 @@ ArrayContents read_cifar(const std::vector<fs::path>& files, const CifarFormat& 
                       files[f].string(), bytes, record));
     }
     first[f + 1] = first[f] + bytes / record;
-    c.sources.push_back({files[f].string(), static_cast<std::int64_t>(bytes / record)});
+    c.sources.push_back({files[f].string(), static_cast<std::int64_t>(bytes / record), ""});
   }
   c.pixels = allocate_pixels(first.back() * kImage);
   c.labels.resize(first.back());

@@ -15,7 +15,7 @@ struct CifarFormat {
 };
 
 /// Reads CIFAR files, records of label bytes and 3072 bytes of planar 32 x 32 RGB, in parallel. cdc::Error naming the file that is missing, cut,
-/// empty or has a label that class_names does not know.
+/// empty or has a label that class_names does not know. Which split each source belongs to is left to the caller.
 ArrayContents read_cifar(const std::vector<std::filesystem::path>& files, const CifarFormat& format, std::vector<std::string> class_names);
 
 /// The lines of a file of class names, blank ones left out. cdc::Error where their number is not `classes`.

@@ -40,6 +40,7 @@ class Cifar10 final : public cdc::Stage {
     std::vector<std::string> names{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
     if (fs::exists(names_file())) names = cdc::dataset::read_class_names(names_file(), 10);
     cdc::dataset::ArrayContents c = cdc::dataset::read_cifar(found.present, {1, 0}, std::move(names));
+    for (std::size_t f = 0; f < c.sources.size(); ++f) c.sources[f].part = found.present[f].filename() == "test_batch.bin" ? "test" : "train";
     c.split = split;
     if (found.missing > 0) {
       c.split.insert(5, fmt::format("({} of 5 batches)", 5 - found.missing));  // after "train": scores are not those of the whole split

@@ -40,6 +40,8 @@ class Cifar100 final : public cdc::Stage {
     const bool fine = label == "fine";
     std::vector<std::string> names = cdc::dataset::read_class_names(need(names_file()), fine ? 100 : 20);
     cdc::dataset::ArrayContents c = cdc::dataset::read_cifar(images(), {2, fine ? 1 : 0}, std::move(names));
+    const std::vector<std::string> parts = cdc::dataset::split_parts(split);
+    for (std::size_t f = 0; f < parts.size(); ++f) c.sources[f].part = parts[f];
     c.split = split;
     context.out(kData, std::shared_ptr<const cdc::Dataset>(std::make_shared<cdc::dataset::ArrayDataset>(std::move(c))));
   }

@@ -37,6 +37,7 @@ TEST_F(Cifar, ReadsAllBatchesInterleaved) {
   EXPECT_EQ(data->labels(), (std::vector<std::int32_t>{1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 9}));
   EXPECT_EQ(data->class_names()[9], "truck");
   EXPECT_EQ(data->split(), "train+test");
+  EXPECT_EQ(cdc::test::parts_of(*data), "train 10, test 1");
   const cdc::Image image = data->image(3);
   EXPECT_EQ(image.row(7)[3 * 5], 7);
   EXPECT_EQ(image.row(7)[3 * 5 + 1], 5);
@@ -56,6 +57,7 @@ TEST_F(Cifar, AMissingBatchIsAnErrorUnlessAllowed) {
   const auto data = open_dataset("dataset.cifar10", p, harness);
   EXPECT_EQ(data->size(), 9);
   EXPECT_EQ(data->split(), "train(4 of 5 batches)+test");
+  EXPECT_EQ(cdc::test::parts_of(*data), "train 8, test 1");
   ASSERT_EQ(harness.warnings.size(), 1u);
   EXPECT_EQ(harness.warnings[0], folder.path().string() + ": 1 of the 5 training batches are missing; going on with the others");
 }
@@ -115,6 +117,7 @@ TEST_F(Cifar, Cifar100TakesCoarseOrFineLabels) {
   const auto data = open_dataset("dataset.cifar100", p);
   EXPECT_EQ(data->labels(), (std::vector<std::int32_t>{19, 3}));
   EXPECT_EQ(data->class_names()[19], "c19");
+  EXPECT_EQ(cdc::test::parts_of(*data), "train 1, test 1");
   EXPECT_EQ(data->image(1).row(2)[3 * 9 + 1], 9);
   std::filesystem::remove(other.path() / "test.bin");
   EXPECT_EQ(error_of([&] { open_dataset("dataset.cifar100", p); }),

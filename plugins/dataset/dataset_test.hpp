@@ -18,4 +18,11 @@ inline std::shared_ptr<const Dataset> open_dataset(const std::string& id, const 
   return open_dataset(id, parameters, harness);
 }
 
+/// "train 4, test 1": the splits that samples come from.
+inline std::string parts_of(const Dataset& data) {
+  std::string out;
+  for (const SplitPart& part : data.parts()) out += (out.empty() ? "" : ", ") + part.name + " " + std::to_string(part.samples);
+  return out;
+}
+
 }  // namespace cdc::test

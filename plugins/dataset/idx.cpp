@@ -120,6 +120,7 @@ class IdxStage final : public cdc::Stage {
   void run(cdc::StageContext& context) override {
     const std::vector<fs::path> paths = files();
     const std::size_t parts = paths.size() / 2;
+    const std::vector<std::string> split_names = cdc::dataset::split_parts(split);
     std::vector<std::vector<std::int64_t>> shapes(parts);
     cdc::dataset::ArrayContents c;
     // Headers first: they say how much memory there must be, so that each part is inflated straight into its place.
@@ -145,7 +146,7 @@ class IdxStage final : public cdc::Stage {
         throw Error(fmt::format("{}: cut short: its header promises {} images of {} x {}; fetch it again", images.name(), n, h, w));
       }
       total += n;
-      c.sources.push_back({images.name(), n});
+      c.sources.push_back({images.name(), n, split_names[p]});
     }
     c.height = static_cast<int>(shapes[0][1]);
     c.width = static_cast<int>(shapes[0][2]);

@@ -67,6 +67,7 @@ TEST_F(Idx, ReadsPlainFiles) {
   EXPECT_EQ(data->labels(), (std::vector<std::int32_t>{1, 0}));
   EXPECT_EQ(data->class_names(), (std::vector<std::string>{"0", "1"}));
   EXPECT_EQ(data->split(), "train");
+  EXPECT_EQ(cdc::test::parts_of(*data), "train 2");
   const cdc::Image image = data->image(1);
   EXPECT_EQ(image.height, 2);
   EXPECT_EQ(image.width, 3);
@@ -82,6 +83,7 @@ TEST_F(Idx, PutsTestAfterTrain) {
   EXPECT_EQ(data->image(2).row(0)[0], 100);
   EXPECT_EQ(data->sample_name(2), (folder.path() / "t10k-images-idx3-ubyte").string() + "#0");
   EXPECT_EQ(data->split(), "train+test");
+  EXPECT_EQ(cdc::test::parts_of(*data), "train 2, test 1");
 }
 
 TEST_F(Idx, ReadsGzipAndTheSpellingWithADot) {

@@ -25,6 +25,7 @@ class FolderDataset final : public cdc::Dataset {
   std::vector<std::int32_t> classes;  ///< empty: no labels
   std::vector<std::string> names;
   std::string split_name;
+  std::vector<cdc::SplitPart> split_parts;
   int channel_count = 3;
 
   std::int64_t size() const override { return static_cast<std::int64_t>(paths.size()); }
@@ -34,6 +35,7 @@ class FolderDataset final : public cdc::Dataset {
   const std::vector<std::int32_t>& labels() const override { return classes; }
   const std::vector<std::string>& class_names() const override { return names; }
   std::string split() const override { return split_name; }
+  std::vector<cdc::SplitPart> parts() const override { return split_parts; }
   std::string sample_name(std::int64_t i) const override { return paths[static_cast<std::size_t>(i)]; }
 };
 
@@ -133,7 +135,10 @@ class ImageFolder final : public cdc::Stage {
     std::vector<Listing> listings;
     for (const fs::path& part : parts) listings.push_back(list(part));
     if (classes.empty() && std::all_of(listings.begin(), listings.end(), [](const Listing& l) { return l.folders.empty(); })) {
-      for (Listing& l : listings) std::move(l.images.begin(), l.images.end(), std::back_inserter(data->paths));
+      for (std::size_t p = 0; p < parts.size(); ++p) {
+        std::move(listings[p].images.begin(), listings[p].images.end(), std::back_inserter(data->paths));
+        end_part(*data, p, parts.size());
+      }
       if (data->paths.empty()) throw Error(fmt::format("{}: no image (.jpg, .jpeg, .png) and no folder in it", parts.front().string()));
     } else {
       labelled(*data, parts, listings);
@@ -184,6 +189,7 @@ class ImageFolder final : public cdc::Stage {
               (parts[p] / data.names[k]).string()));
         }
       }
+      end_part(data, p, parts.size());
     }
   }
 
@@ -191,6 +197,13 @@ class ImageFolder final : public cdc::Stage {
     fs::path folder = part / name;
     if (!fs::is_directory(folder)) throw Error(fmt::format("{}: no such class folder; {} names it", folder.string(), classes));
     return folder;
+  }
+
+  /// All images of part p of the split are gathered.
+  void end_part(FolderDataset& data, std::size_t p, std::size_t count) const {
+    std::int64_t before = 0;
+    for (const cdc::SplitPart& part : data.split_parts) before += part.samples;
+    data.split_parts.push_back({count == 1 ? split : cdc::dataset::split_parts(split)[p], data.size() - before});
   }
 
   std::vector<std::string> wanted_classes() const {
@@ -213,6 +226,7 @@ class ImageFolder final : public cdc::Stage {
 
   static void skip_damaged(FolderDataset& data, cdc::StageContext& context) {
     std::vector<std::string> damage(data.paths.size());
+    std::vector<std::int64_t> lost(data.split_parts.size(), 0);
     std::mutex told;  // one thread at a time speaks to the context
     std::int64_t done = 0;
     cdc::parallel_chunks(data.size(), 64, [&](std::int64_t begin, std::int64_t end) {
@@ -231,9 +245,12 @@ class ImageFolder final : public cdc::Stage {
       done += end - begin;
       context.progress({done, data.size(), "image", "checking"});
     });
-    std::size_t kept = 0;
+    std::size_t kept = 0, part = 0;
+    std::int64_t end = data.split_parts.front().samples;  // of the part, among all images
     for (std::size_t i = 0; i < data.paths.size(); ++i) {
+      while (static_cast<std::int64_t>(i) >= end) end += data.split_parts[++part].samples;
       if (!damage[i].empty()) {
+        ++lost[part];
         context.warn("left out: " + damage[i]);
         continue;
       }
@@ -243,6 +260,7 @@ class ImageFolder final : public cdc::Stage {
     }
     if (kept == 0) throw Error(fmt::format("every one of the {} images is damaged; {}", data.paths.size(), damage.front()));
     if (kept < data.paths.size()) context.warn(fmt::format("{} of {} images are damaged and left out", data.paths.size() - kept, data.paths.size()));
+    for (part = 0; part < lost.size(); ++part) data.split_parts[part].samples -= lost[part];
     data.paths.resize(kept);
     if (!data.classes.empty()) data.classes.resize(kept);
   }

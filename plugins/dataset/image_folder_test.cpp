@@ -155,6 +155,7 @@ TEST_F(ImageFolder, ImagesAloneHaveNoLabels) {
   EXPECT_TRUE(data->class_names().empty());
   EXPECT_EQ(data->image(0).row(0)[0], 1);
   EXPECT_EQ(data->split(), "all");
+  EXPECT_EQ(cdc::test::parts_of(*data), "all 2");
 }
 
 TEST_F(ImageFolder, SplitsAreSubfolders) {
@@ -165,6 +166,7 @@ TEST_F(ImageFolder, SplitsAreSubfolders) {
   const auto both = open({{"split", "train+val"}});
   EXPECT_EQ(both->labels(), (std::vector<std::int32_t>{0, 0, 1}));
   EXPECT_EQ(both->split(), "train+val");
+  EXPECT_EQ(cdc::test::parts_of(*both), "train 1, val 2");
   EXPECT_EQ(message({{"split", "train+test"}}), path("test") + ": no such folder; split = \"train+test\" needs it");
   EXPECT_EQ(message({{"split", "train+"}}), "plugin 'dataset.image_folder': split = \"train+\": names of splits joined by + are expected");
 }
@@ -345,6 +347,15 @@ TEST_F(ImageFolder, SkipLeavesDamagedFilesOut) {
   folder.write("bee/3.png", "broken");
   EXPECT_EQ(message({{"on_damaged", "skip"}}),
             "every one of the 3 images is damaged; " + path("ape/1.png") + ": neither JPEG nor PNG by its contents");
+}
+
+TEST_F(ImageFolder, WhatIsSkippedIsMissingFromItsSplit) {
+  folder.write("train/ape/1.png", "broken");
+  folder.write("train/ape/2.png", flat_png(2));
+  folder.write("val/ape/3.png", flat_png(3));
+  folder.write("val/ape/4.png", flat_png(4));
+  folder.write("val/ape/5.png", "broken");
+  EXPECT_EQ(cdc::test::parts_of(*open({{"split", "train+val"}, {"on_damaged", "skip"}})), "train 1, val 2");
 }
 
 TEST_F(ImageFolder, SkipStopsWhenAsked) {

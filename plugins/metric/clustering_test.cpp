@@ -2,34 +2,15 @@
 
 #include <cmath>
 
-#include "cdc/dataset.hpp"
-#include "support/stage_harness.hpp"
+#include "metric_test.hpp"
 
 namespace cdc {
 namespace {
 
 using test::error_of;
+using test::Labelled;
 using test::make;
 using test::StageHarness;
-
-class Labelled final : public Dataset {
- public:
-  explicit Labelled(std::int64_t size, std::vector<std::int32_t> labels, std::vector<std::string> names)
-      : size_(size), labels_(std::move(labels)), names_(std::move(names)) {}
-  std::int64_t size() const override { return size_; }
-  int channels() const override { return 1; }
-  std::array<int, 2> image_size() const override { return {1, 1}; }
-  Image image(std::int64_t) const override { throw Error("scores need no images"); }
-  const std::vector<std::int32_t>& labels() const override { return labels_; }
-  const std::vector<std::string>& class_names() const override { return names_; }
-  std::string split() const override { return "test"; }
-  std::string sample_name(std::int64_t i) const override { return std::to_string(i); }
-
- private:
-  std::int64_t size_;
-  std::vector<std::int32_t> labels_;
-  std::vector<std::string> names_;
-};
 
 std::shared_ptr<Assignment> assignment(std::vector<std::int32_t> cluster, std::int64_t clusters) {
   auto out = std::make_shared<Assignment>();

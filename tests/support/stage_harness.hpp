@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "cdc/error.hpp"
 #include "cdc/session.hpp"
 #include "cdc/stage.hpp"
 #include "plugin/registry.hpp"
+#include "support/errors.hpp"
 #include "support/files.hpp"
 
 namespace cdc::test {
@@ -107,17 +107,5 @@ class TemporaryFolder {
  private:
   std::filesystem::path path_;
 };
-
-/// The text of the cdc::Error that `body` throws; fails the test where it throws none.
-template <class Body>
-std::string error_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no cdc::Error was thrown";
-  return {};
-}
 
 }  // namespace cdc::test

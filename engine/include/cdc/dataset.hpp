@@ -10,6 +10,12 @@
 
 namespace cdc {
 
+/// A split, and how many samples of it there are.
+struct SplitPart {
+  std::string name;  ///< "train", "test", ...
+  std::int64_t samples = 0;
+};
+
 /// An image data set, opened. Images are decoded when asked for.
 class CDC_API Dataset {
  public:
@@ -25,6 +31,8 @@ class CDC_API Dataset {
   /// Names of the classes; empty where there are no labels.
   virtual const std::vector<std::string>& class_names() const = 0;
   virtual std::string split() const = 0;  ///< "train", "test", "train+test", ...: goes into every number's protocol
+  /// The splits that the samples come from: of "train+test" first all of "train", then all of "test". One part where nothing else is known.
+  virtual std::vector<SplitPart> parts() const { return {{split(), size()}}; }
   /// Where sample i comes from, for messages and galleries: a path, or "FILE#INDEX".
   virtual std::string sample_name(std::int64_t i) const = 0;
 };
