@@ -8,12 +8,12 @@
 namespace cdc::test {
 namespace {
 
-/// Parameters that say how much there is of something, and how little of it a small run wants.
-const std::vector<std::pair<std::string, Value>>& small_values() {
-  static const auto* all =
-      new std::vector<std::pair<std::string, Value>>{{"clusters", 4},   {"hidden", 16},  {"dim", 8},     {"instance_dim", 8}, {"queue_size", 128},
-                                                     {"negatives", 16}, {"restarts", 2}, {"pca_dim", 4}, {"neighbors", 3}};
-  return *all;
+/// Makes parameters small that say how much there is of something.
+void shrink_parameters(Value& part) {
+  for (const auto& [name, most] :
+       {std::pair("clusters", 4), std::pair("hidden", 16), std::pair("dim", 8), std::pair("instance_dim", 8), std::pair("queue_size", 128),
+        std::pair("negatives", 16), std::pair("restarts", 2), std::pair("pca_dim", 4), std::pair("neighbors", 3)})
+    if (Value* const given = part.find(name); given != nullptr && given->is_integer() && given->as_integer() > most) *given = most;
 }
 
 void shrink_node(Value& node, const std::string& plugin) {
@@ -29,15 +29,7 @@ void shrink_node(Value& node, const std::string& plugin) {
     node = small;
     return;
   }
-  for (const auto& [name, value] : small_values()) {
-    Value* const given = node.find(name);
-    if (given == nullptr) continue;
-    if (given->is_array()) {
-      for (Value& one : given->as_array()) one = value;
-    } else {
-      *given = value;
-    }
-  }
+  shrink_parameters(node);
   if (plugin == "memory.queue") node["size"] = 96;
   if (plugin.rfind("augment.", 0) == 0) {
     node["size"] = node.at("size").as_integer() > 0 && node.at("size").as_integer() < 28 ? 14 : 28;
@@ -57,8 +49,7 @@ void shrink_stage(Value& stage, const fs::path& data) {
     stage["split"] = "train+test";
     return;
   }
-  for (const auto& [name, value] : small_values())
-    if (Value* const given = stage.find(name); given != nullptr && given->is_integer()) *given = value;
+  shrink_parameters(stage);
   if (plugin == "stage.train") {
     stage["epochs"] = 2;
     stage["batch_size"] = 64;
