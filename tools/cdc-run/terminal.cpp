@@ -19,6 +19,27 @@ std::string cell(const Value* value) {
   return value->is_integer() ? fmt::format("{}", value->as_integer()) : fmt::format("{:.4f}", value->as_real());
 }
 
+using Column = std::pair<const char*, const char*>;  // title, key of the score
+
+/// With which split was fitted on and scored at the end of rows that say both.
+std::string table(const std::vector<std::pair<std::string, const Value*>>& rows, const std::vector<Column>& columns) {
+  if (rows.empty()) return "";
+  std::size_t width = 0;
+  for (const auto& [name, row] : rows) width = std::max(width, name.size());
+  std::string text = fmt::format("{:<{}}", "", width);
+  for (const auto& [title, key] : columns) text += fmt::format("  {:>8}", title);
+  text += '\n';
+  for (const auto& [name, row] : rows) {
+    text += fmt::format("{:<{}}", name, width);
+    for (const auto& [title, key] : columns) text += fmt::format("  {:>8}", cell(row->find(key)));
+    const Value* protocol = row->find("protocol");
+    const Value *fit = protocol ? protocol->find("fit_on") : nullptr, *scored = protocol ? protocol->find("scored_on") : nullptr;
+    if (fit && scored) text += fmt::format("  fitted on {}, scored on {}", fit->as_string(), scored->as_string());
+    text += '\n';
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -29,21 +50,18 @@ std::string duration_text(double seconds) {
 }
 
 std::string score_table(const Value& summary) {
-  static constexpr std::pair<const char*, const char*> columns[] = {{"ACC", "acc"},       {"NMI", "nmi"},         {"ARI", "ari"},
-                                                                    {"purity", "purity"}, {"entropy", "entropy"}, {"empty", "empty_clusters"}};
+  static const std::vector<Column> clusterings = {{"ACC", "acc"},       {"NMI", "nmi"},         {"ARI", "ari"},
+                                                  {"purity", "purity"}, {"entropy", "entropy"}, {"empty", "empty_clusters"}};
+  static const std::vector<Column> features = {{"kNN", "knn_acc"}, {"majority", "knn_majority_acc"}, {"probe", "linear_probe_acc"}};
   const Value* scores = summary.find("scores");
-  if (scores == nullptr || !scores->is_table() || scores->as_table().empty()) return "";
-  std::size_t width = 0;
-  for (const auto& [name, row] : scores->as_table()) width = std::max(width, name.size());
-  std::string text = fmt::format("{:<{}}", "", width);
-  for (const auto& [title, key] : columns) text += fmt::format("  {:>8}", title);
-  text += '\n';
+  if (scores == nullptr || !scores->is_table()) return "";
+  std::vector<std::pair<std::string, const Value*>> of_clusterings, of_features;
   for (const auto& [name, row] : scores->as_table()) {
-    text += fmt::format("{:<{}}", name, width);
-    for (const auto& [title, key] : columns) text += fmt::format("  {:>8}", cell(row.find(key)));
-    text += '\n';
+    const bool is_features = std::any_of(features.begin(), features.end(), [&, &r = row](const Column& c) { return r.find(c.second) != nullptr; });
+    (is_features ? of_features : of_clusterings).emplace_back(name, &row);
   }
-  return text;
+  const std::string first = table(of_clusterings, clusterings), second = table(of_features, features);
+  return first + (first.empty() || second.empty() ? "" : "\n") + second;
 }
 
 std::string status_text(const std::vector<StageStatus>& stages) {

@@ -30,7 +30,7 @@ TEST(TerminalText, Durations) {
   EXPECT_EQ(duration_text(3723), "1:02:03");
 }
 
-TEST(TerminalText, OneTableOfAllScores) {
+TEST(TerminalText, TablesOfAllScores) {
   const Value summary =
       Value::from_json(R"({"scores":{"cdc":{"acc":0.67215,"nmi":0.6,"ari":0.5,"purity":0.7,"entropy":0.99,"empty_clusters":0,"protocol":{}},
     "kmeans_pixels":{"entropy":1.0,"empty_clusters":2,"protocol":{}}}})");
@@ -38,6 +38,18 @@ TEST(TerminalText, OneTableOfAllScores) {
             "                    ACC       NMI       ARI    purity   entropy     empty\n"
             "cdc              0.6722    0.6000    0.5000    0.7000    0.9900         0\n"
             "kmeans_pixels         -         -         -         -    1.0000         2\n");
+  const std::string features = R"("knn.pixels":{"knn_acc":0.84591,"knn_majority_acc":0.8407,"protocol":{"fit_on":"train","scored_on":"test"}},
+    "probe.pixels":{"linear_probe_acc":0.75,"protocol":{}})";
+  const std::string expected =
+      "                   kNN  majority     probe\n"
+      "knn.pixels      0.8459    0.8407         -  fitted on train, scored on test\n"
+      "probe.pixels         -         -    0.7500\n";
+  EXPECT_EQ(score_table(Value::from_json(R"({"scores":{)" + features + "}}")), expected);
+  EXPECT_EQ(score_table(Value::from_json(R"({"scores":{"cdc":{"acc":0.5,"protocol":{}},)" + features + "}}")),
+            "          ACC       NMI       ARI    purity   entropy     empty\n"
+            "cdc    0.5000         -         -         -         -         -\n"
+            "\n" +
+                expected);
   EXPECT_EQ(score_table(Value::from_json(R"({"scores":{}})")), "");
 }
 
