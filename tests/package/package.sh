@@ -32,10 +32,10 @@ done
 configure() { "$cmake" -S "$here/plugin" -B "$work/plugin" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/installed" "$@"; }
 quietly configure
 quietly "$cmake" --build "$work/plugin"
-lines=$(wc -l <"$here/plugin/entropy_consistency.cpp")
+lines=$(wc -l <"$here/plugin/vicreg.cpp")
 [ "$lines" -lt 40 ] || fail "the plugin has $lines lines; one .cpp under 40 is what is promised"
 readelf -d "$work/plugin/my_losses.so" | grep -q NODELETE || fail "the plugin may be unloaded: -z nodelete is missing"
-if nm -DC --defined-only "$work/plugin/my_losses.so" | grep 'EntropyConsistency'; then
+if nm -DC --defined-only "$work/plugin/my_losses.so" | grep 'VicReg'; then
   fail "the plugin's classes are visible from outside"
 fi
 
@@ -77,20 +77,20 @@ cd "$work/run"
 [ "$(wc -c <images/train-images-idx3-ubyte)" = 16400 ] || fail "the images were not made"
 
 export CDC_PLUGIN_PATH=$work/plugin
-"$work/installed/bin/cdc-inspect" loss.entropy_consistency >inspected || fail "cdc-inspect does not know the plugin"
-for word in "Neighbour consistency minus the entropy" temperature entropy_weight anchor neighbor; do
+"$work/installed/bin/cdc-inspect" loss.vicreg >inspected || fail "cdc-inspect does not know the plugin"
+for word in "Invariance, variance and covariance" invariance variance covariance embedding; do
   grep -q "$word" inspected || {
     cat inspected
     fail "cdc-inspect says nothing of '$word'"
   }
 done
 quietly "$work/installed/bin/cdc-run" "$here/pipeline.toml" --threads 2 --cache cache "stage.images.root=images"
-grep -q '"loss.entropy_consistency"\|loss.entropy_consistency' "$work/log" runs/out_of_tree/latest/* 2>/dev/null || fail "the run's record does not name the loss"
+grep -q '"loss.vicreg"\|loss.vicreg' "$work/log" runs/out_of_tree/latest/* 2>/dev/null || fail "the run's record does not name the loss"
 grep -q '"acc"' runs/out_of_tree/latest/summary.json || {
   cat runs/out_of_tree/latest/summary.json
   fail "the run has no scores"
 }
-grep -qr 'entropy' runs/out_of_tree/latest/metrics.jsonl || fail "what the loss reports is not in metrics.jsonl"
+grep -qr 'loss.distance' runs/out_of_tree/latest/metrics.jsonl || fail "what the loss reports is not in metrics.jsonl"
 # The same again costs nothing: the loss is part of the stage's key.
 "$work/installed/bin/cdc-run" "$here/pipeline.toml" --dry-run --cache cache "stage.images.root=images" >dry || fail "--dry-run fails"
 grep -E 'train' dry | grep -q cached || {
