@@ -2,7 +2,9 @@
 // calls, by hand, over the same rendered batches, with the same kernels and weights. Both sides take turns, a step each; prints the median of the
 // pairs' ratios.
 //
-//     bench_step [--steps N] [--batch B] [--threads T] [--width W] [--bfloat16] [--engine-only]
+//     bench_step [--steps N] [--batch B] [--threads T] [--width W] [--bfloat16] [--engine-only | --pipeline FILE [KEY=VALUE ...]]
+//
+// --pipeline takes stage 'train' of that file instead, the engine's side alone: step.py puts it beside PyTorch.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/nn.h>
@@ -136,6 +138,8 @@ double median(std::vector<double> v) {
 int main(int argc, char** argv) {
   int steps = 200, batch = 256, threads = 2, width = 16;
   bool bfloat16 = false, engine_only = false;
+  std::string file;
+  std::vector<std::string> overrides;
   for (int i = 1; i < argc; ++i) {
     const auto number = [&](const char* name, int& to) {
       if (std::strcmp(argv[i], name) == 0 && i + 1 < argc) to = std::atoi(argv[++i]);
@@ -146,12 +150,20 @@ int main(int argc, char** argv) {
     number("--width", width);
     if (std::strcmp(argv[i], "--bfloat16") == 0) bfloat16 = true;
     if (std::strcmp(argv[i], "--engine-only") == 0) engine_only = true;
+    if (std::strcmp(argv[i], "--pipeline") == 0 && i + 1 < argc) {
+      file = argv[++i];
+      engine_only = true;
+    }
+    if (std::strchr(argv[i], '=') != nullptr) overrides.emplace_back(argv[i]);
   }
   cdc::keep_freed_memory();  // as cdc-run does, for both sides
   cdc::Registry registry;
   registry.load_default_folders();
-  const cdc::Plan plan = cdc::plan_text(pipeline(batch, width), "bench.toml", {}, registry);
-  const cdc::PlannedStage& stage = plan.stages.back();
+  const cdc::Plan plan =
+      file.empty() ? cdc::plan_text(pipeline(batch, width), "bench.toml", {}, registry) : cdc::plan_pipeline(file, overrides, registry);
+  const cdc::PlannedStage& stage = *std::find_if(plan.stages.begin(), plan.stages.end(), [](const auto& s) { return s.name == "train"; });
+  const cdc::Source loss_port = stage.ports.at("loss");
+  const std::string loss_node = stage.graph->nodes[loss_port.index].name;
   const auto session = cdc::make_graph_session(stage.graph, registry);
   const auto data = std::make_shared<Noise>(static_cast<std::int64_t>(batch) * (steps + 10));
   cdc::SessionOptions options;
@@ -160,10 +172,10 @@ int main(int argc, char** argv) {
   options.threads = threads;
   session->build(options);
   const auto optimizer = [&] {
-    const cdc::ComponentInfo* info = registry.find("optimizer.adam");
     cdc::Value p = cdc::Value::table();
-    p["lr"] = 3e-3;
-    p["weight_decay"] = 1e-5;
+    for (const auto& [name, value] : stage.parameters.at("optimizer").as_table())
+      if (name != "plugin") p[name] = value;
+    const cdc::ComponentInfo* info = registry.find(stage.parameters.at("optimizer").at("plugin").as_string());
     return std::dynamic_pointer_cast<cdc::Optimizer>(registry.create(*info, p));
   };
   std::vector<cdc::NamedTensor> ours, theirs;
@@ -172,7 +184,7 @@ int main(int argc, char** argv) {
   Bare bare(width);
   for (const auto& p : bare.parameters()) theirs.push_back({"p" + std::to_string(theirs.size()), p, true, true});
   // The engine's order (encoder, then head: hidden, cluster, instance) is the bare model's order of registration by kind; match by shape, in order.
-  {
+  if (!engine_only) {
     const at::NoGradGuard no_gradient;
     std::vector<bool> used(ours.size(), false);
     for (cdc::NamedTensor& t : theirs)
@@ -188,6 +200,7 @@ int main(int argc, char** argv) {
   other->setup(theirs);
   std::vector<std::int64_t> order(static_cast<std::size_t>(data->size()));
   std::iota(order.begin(), order.end(), 0);
+  session->begin_training();
   session->start(order, batch, true, 0, 0);
 
   std::vector<double> engine_ms, bare_ms, ratios;
@@ -200,12 +213,12 @@ int main(int argc, char** argv) {
     return value;
   };
   for (int i = 0; i < steps + 10 && session->next(); ++i) {
-    const at::Tensor images = session->output("views", "views");
+    const at::Tensor images = engine_only ? at::Tensor() : session->output("views", "views");
     double engine_loss = 0, bare_loss = 0, a = 0, b = 0;
     const auto run_engine = [&] {
       const auto start = Clock::now();
       session->forward({true, 0, i, steps + 10, 1});
-      engine_loss = finish(session->output("loss", "loss"), *adam, ours);
+      engine_loss = finish(session->output(loss_node, loss_port.port), *adam, ours);
       session->after_step();
       a = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
     };
