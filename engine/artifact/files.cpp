@@ -79,16 +79,19 @@ void show_file(const std::filesystem::path& temporary, const std::filesystem::pa
   sync_folder(path.parent_path());
 }
 
-void write_file(const std::filesystem::path& path, std::string_view contents) {
+void write_file(const std::filesystem::path& path, std::string_view contents) { write_parts(path, {contents}); }
+
+void write_parts(const std::filesystem::path& path, const std::vector<std::string_view>& parts) {
   const std::filesystem::path temporary = temporary_name(path);
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) fail_writing(path, errno);
   int failure = 0;
-  for (std::size_t done = 0; done < contents.size() && failure == 0;) {
-    const ssize_t wrote = ::write(fd, contents.data() + done, contents.size() - done);
-    if (wrote < 0 && errno != EINTR) failure = errno;
-    if (wrote > 0) done += static_cast<std::size_t>(wrote);
-  }
+  for (const std::string_view part : parts)
+    for (std::size_t done = 0; done < part.size() && failure == 0;) {
+      const ssize_t wrote = ::write(fd, part.data() + done, part.size() - done);
+      if (wrote < 0 && errno != EINTR) failure = errno;
+      if (wrote > 0) done += static_cast<std::size_t>(wrote);
+    }
   if (failure == 0 && ::fsync(fd) != 0) failure = errno;
   if (::close(fd) != 0 && failure == 0) failure = errno;
   if (failure != 0) {

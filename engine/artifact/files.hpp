@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace cdc {
 
@@ -22,5 +24,7 @@ void make_folder(const std::filesystem::path& folder);
 void sync_folder(const std::filesystem::path& folder);
 /// Gives a finished temporary file its name.
 void show_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
+/// Writes a file of these parts, one after the other, as write_file() does: whole or not at all.
+void write_parts(const std::filesystem::path& path, const std::vector<std::string_view>& parts);
 
 }  // namespace cdc
