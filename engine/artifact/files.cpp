@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -77,6 +79,25 @@ void show_file(const std::filesystem::path& temporary, const std::filesystem::pa
     fail_writing(path, number);
   }
   sync_folder(path.parent_path());
+}
+
+int open_file(const std::filesystem::path& path, std::uint64_t& size) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw Error(fmt::format("cannot read {}: {}", path.string(), errno_text(errno)));
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    throw Error(fmt::format("cannot read {}: it is not a file", path.string()));
+  }
+  size = static_cast<std::uint64_t>(status.st_size);
+  return fd;
+}
+
+std::shared_ptr<const char> map_file(int fd, std::uint64_t size, const std::filesystem::path& path) {
+  if (size == 0) return nullptr;
+  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) throw Error(fmt::format("cannot map {}: {}", path.string(), errno_text(errno)));
+  return {static_cast<const char*>(memory), [size](const char* p) { ::munmap(const_cast<char*>(p), size); }};
 }
 
 void write_file(const std::filesystem::path& path, std::string_view contents) { write_parts(path, {contents}); }
