@@ -114,16 +114,15 @@ WeightArrays read_torch_zip(const FileBytes& file) {
     const auto found = by_name.find(folder + name);
     return found == by_name.end() ? nullptr : found->second;
   };
-  if (const zip::Entry* order = find("byteorder"); order != nullptr && order->data != "little") throw Error(kBigEndian);
-  zip::verify(*state);
-  const Contents contents = pickle::read(state->data);
+  if (const zip::Entry* order = find("byteorder"); order != nullptr && zip::contents(*order) != "little") throw Error(kBigEndian);
+  const Contents contents = pickle::read(zip::contents(*state));
   std::vector<std::string_view> bytes;
   for (const pickle::Storage& storage : contents.storages) {
     const zip::Entry* data = find("data/" + storage.key);
     if (data == nullptr) damaged(fmt::format("the entry '{}data/{}' is missing", folder, storage.key));
-    if (data->data.size() < bytes_of(storage)) damaged(fmt::format("the entry '{}data/{}' is too short", folder, storage.key));
-    zip::verify(*data);
-    bytes.push_back(data->data.substr(0, bytes_of(storage)));
+    const std::string_view all = zip::contents(*data);
+    if (all.size() < bytes_of(storage)) damaged(fmt::format("the entry '{}data/{}' is too short", folder, storage.key));
+    bytes.push_back(all.substr(0, bytes_of(storage)));
   }
   return arrays_of(file, contents, bytes);
 }

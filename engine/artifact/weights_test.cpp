@@ -198,9 +198,9 @@ TEST_F(WeightsTest, ArchivesThatAreWrongAreSaid) {
   EXPECT_EQ(message(right.substr(0, right.size() - 1)), damaged("it has no directory"));
   EXPECT_EQ(message(right.substr(0, 20)), damaged("it has no directory"));
   EXPECT_EQ(message(saved(object, {{"0", eight}}, {true, false, 8})),
-            "its entry 'archive/data.pkl' is compressed, as torch.save() writes none; store it as it is: zip -0");
+            "its entry 'archive/byteorder' is compressed, as torch.save() writes none; store it as it is: zip -0");
   EXPECT_EQ(message(saved(object, {{"0", eight}}, {true, false, 0, 1})),
-            "its entry 'archive/data.pkl' is encrypted, as torch.save() writes none; store it as it is: zip -0");
+            "its entry 'archive/byteorder' is encrypted, as torch.save() writes none; store it as it is: zip -0");
   EXPECT_EQ(message(zip({{"a.txt", "a"}})), "it is a zip archive, but not one that torch.save() wrote (no NAME/data.pkl)");
   EXPECT_EQ(message(zip({{"a/data.pkl", pickle(object)}, {"a/byteorder", "big"}})),
             "it was written by a machine that stores numbers the other way round (big endian); save it anew on one like this");

@@ -98,15 +98,14 @@ std::vector<Entry> entries(std::string_view archive) {
     entry.name = archive.substr(at + kCentralSize, name_size);
     entry.crc = central.get<std::uint32_t>(16);
     read_zip64(Record(archive, at + kCentralSize + name_size, extra_size, "its directory"), extra_size, uncompressed, compressed, offset);
-    if (method != 0 || (flags & 1) != 0)
-      throw Error(fmt::format("its entry '{}' is {}, as torch.save() writes none; store it as it is: zip -0", entry.name,
-                              method != 0 ? "compressed" : "encrypted"));
+    entry.compressed = method != 0;
+    entry.encrypted = (flags & 1) != 0;
     const Record local(archive, offset, kLocalSize, "an entry reaches beyond the end");
-    if (local.u32(0) != kLocal || compressed != uncompressed) damaged("an entry's header");
+    if (local.u32(0) != kLocal || (!entry.compressed && compressed != uncompressed)) damaged("an entry's header");
     const std::uint64_t data = offset + kLocalSize + local.u16(26) + local.u16(28);
-    Record(archive, data, uncompressed, "an entry reaches beyond the end");
-    entry.data = archive.substr(data, uncompressed);
-    total += uncompressed;
+    Record(archive, data, compressed, "an entry reaches beyond the end");
+    entry.data = archive.substr(data, compressed);
+    total += compressed;
     if (total > archive.size()) damaged("entries overlap");
     all.push_back(entry);
     at += kCentralSize + name_size + extra_size + central.u16(32);
@@ -114,10 +113,13 @@ std::vector<Entry> entries(std::string_view archive) {
   return all;
 }
 
-void verify(const Entry& entry) {
-  if (entry.crc == 0) return;
+std::string_view contents(const Entry& entry) {
+  if (entry.compressed || entry.encrypted)
+    throw Error(fmt::format("its entry '{}' is {}, as torch.save() writes none; store it as it is: zip -0", entry.name,
+                            entry.compressed ? "compressed" : "encrypted"));
   const auto* bytes = reinterpret_cast<const Bytef*>(entry.data.data());
-  if (::crc32_z(0, bytes, entry.data.size()) != entry.crc) damaged(fmt::format("the checksum of its entry '{}'", entry.name));
+  if (entry.crc != 0 && ::crc32_z(0, bytes, entry.data.size()) != entry.crc) damaged(fmt::format("the checksum of its entry '{}'", entry.name));
+  return entry.data;
 }
 
 }  // namespace cdc::zip
