@@ -17,7 +17,7 @@ using pickle::Contents;
 using pickle::Kind;
 using pickle::Object;
 
-constexpr std::size_t kDeepest = 32, kMostNames = 100'000, kLongestName = 1000;
+constexpr std::size_t kDeepest = 16, kMostNames = 100'000, kLongestName = 1000;
 
 /// Dictionaries and lists in each other as one list of names.
 class Names {

@@ -4,8 +4,6 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
-#include <set>
-
 #include "artifact/safetensors.hpp"
 #include "graph/planner.hpp"
 #include "support/graph_stage.hpp"
@@ -56,7 +54,7 @@ strides = [2]
             {start + "0.1.weight", at::randn({4})},
             {start + "0.1.bias", at::randn({4})},
             {start + "0.1.running_mean", at::randn({4})},
-            {start + "0.1.running_var", at::full({4}, 2)},
+            {start + "0.1.running_var", at::full({4}, 2.0)},
             {start + "0.1.num_batches_tracked", at::full({}, 7, at::kLong)}};
   }
   void write(const std::vector<NamedTensor>& tensors) const {
@@ -115,8 +113,8 @@ TEST_F(LoadTest, APrefixChoosesAndStateDictNeedNotBeSaid) {
                                                  "'state_dict.module.encoder_q.'; choose one, prefix = \"state_dict.module.encoder_k.\"");
   EXPECT_EQ(message("node = \"encoder\"\nprefix = \"modul.\"\n"),
             "no tensor in " + file() +
-                " has a name that begins with prefix = \"modul.\"; they are called 'state_dict.module.encoder_k.0.1.num_batches_tracked', "
-                "'state_dict.module.encoder_q.0.1.num_batches_tracked', 'state_dict.module.encoder_q.0.0.weight', ...");
+                " has a name that begins with prefix = \"modul.\"; they are called 'state_dict.module.encoder_q.0.1.num_batches_tracked', "
+                "'state_dict.module.encoder_k.0.1.num_batches_tracked', 'state_dict.module.encoder_q.0.0.weight', ...");
 }
 
 TEST_F(LoadTest, AWholeGraphFromTheWeightsOfARun) {
@@ -124,7 +122,8 @@ TEST_F(LoadTest, AWholeGraphFromTheWeightsOfARun) {
   all.push_back({"head.centres", at::randn({2, 4})});
   write(all);
   expect_loaded(*load("", true), all);
-  EXPECT_EQ(message("node = \"encoder\"\n").substr(0, 10 + file().size()), file() + " (prefix \"");
+  all.pop_back();
+  expect_loaded(*load("node = \"encoder\"\n"), all);
 }
 
 TEST_F(LoadTest, WeightsServeAsThoseOfATrainedModel) {
@@ -171,7 +170,7 @@ TEST_F(LoadTest, FilesThatHoldNothingForTheGraph) {
   write({});
   EXPECT_EQ(message("node = \"encoder\"\n"), file() + " holds no tensor; set 'path' to a file of weights");
   write(weights());
-  EXPECT_EQ(message("node = \"views\"\n").substr(0, 40), "test.toml:14:1: error: node 'encoder' is");
+  EXPECT_EQ(message("node = \"views\"\n").substr(0, 40), "test.toml:13:1: error: node 'encoder' is");
   folder_.write("weights", "<html>");
   EXPECT_EQ(message("node = \"encoder\"\n").substr(0, 25 + file().size()), "cannot read the weights in " + file().substr(0, file().size() - 2));
 }
@@ -196,7 +195,8 @@ TEST_F(LoadTest, WhatWouldHaveToBeRunIsNamed) {
 }
 
 TEST_F(LoadTest, TheFileIsPartOfTheKey) {
-  const auto made = graph_registry().create(*stage("node = \"encoder\"\n").info, stage("node = \"encoder\"\n").parameters);
+  const cdc::PlannedStage& planned = stage("node = \"encoder\"\n");
+  const auto made = graph_registry().create(*planned.info, planned.parameters);
   const auto& load = dynamic_cast<const cdc::Stage&>(*made);
   EXPECT_EQ(error_of([&] { load.files(); }), "there is no file " + file() + ": get it, or set 'path' to where it is");
   write(weights());
@@ -205,8 +205,6 @@ TEST_F(LoadTest, TheFileIsPartOfTheKey) {
 
 TEST_F(LoadTest, AGraphWithoutWeights) {
   write(weights());
-  cdc::PlannedStage planned = stage("node = \"encoder\"\n");
-  // "views" alone: what the file's own check calls dead is not built here.
   const std::string text = R"(
 [stage.images]
 plugin = "dataset.idx"
