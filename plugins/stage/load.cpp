@@ -89,8 +89,8 @@ std::string Load::find_prefix(const std::vector<std::string>& theirs, const std:
         fmt::format("{} holds nothing for this graph: its tensors are called {}, the graph's {}; set 'node' and the graph's plugins to what it holds",
                     path, first_names(theirs), first_names(ours)));
   if (best.size() > 1)
-    throw cdc::Error(fmt::format("in {} the graph's names stand behind {} prefixes: {}; choose one, prefix = \"{}\"", path, best.size(),
-                                 first_names(best), best.front()));
+    throw cdc::Error(
+        fmt::format("in {} the graph's names stand behind {} prefixes: {}; set 'prefix' to one of them", path, best.size(), first_names(best)));
   return best.front();
 }
 
@@ -114,7 +114,8 @@ void Load::run(cdc::StageContext& context) {
   for (const cdc::NamedTensor& t : session->state())
     if (starts_with(t.name, start)) ours.push_back(t.name.substr(start.size()));
   for (const cdc::NamedTensor& t : file.tensors) theirs.push_back(t.name);
-  if (ours.empty()) throw cdc::Error(node.empty() ? "no node of the graph has weights" : fmt::format("node '{}' has no weights", context.port("node").first));
+  if (ours.empty())
+    throw cdc::Error(node.empty() ? "no node of the graph has weights" : fmt::format("node '{}' has no weights", context.port("node").first));
   const std::string taken_off = prefix == kAuto ? find_prefix(theirs, ours) : given_prefix(theirs);
 
   for (const auto& [name, made_by] : file.unread)

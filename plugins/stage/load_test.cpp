@@ -110,7 +110,7 @@ TEST_F(LoadTest, APrefixChoosesAndStateDictNeedNotBeSaid) {
     expect_loaded(*load("node = \"encoder\"\nskip = [\"fc.\"]\nprefix = \"" + std::string(prefix) + "\"\n"), own);
   EXPECT_EQ(message("node = \"encoder\"\n"), "in " + file() +
                                                  " the graph's names stand behind 2 prefixes: 'state_dict.module.encoder_k.', "
-                                                 "'state_dict.module.encoder_q.'; choose one, prefix = \"state_dict.module.encoder_k.\"");
+                                                 "'state_dict.module.encoder_q.'; set 'prefix' to one of them");
   EXPECT_EQ(message("node = \"encoder\"\nprefix = \"modul.\"\n"),
             "no tensor in " + file() +
                 " has a name that begins with prefix = \"modul.\"; they are called 'state_dict.module.encoder_q.0.1.num_batches_tracked', "
