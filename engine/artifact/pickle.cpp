@@ -123,9 +123,10 @@ class Machine {
   // ---- calls
   void call(Index callee, Index arguments) {
     if (object(arguments).kind != Kind::tuple) damaged("a call without arguments");
-    const std::string name = object(callee).text;
+    const Kind kind = object(callee).kind;
+    const std::string name = kind == Kind::global || kind == Kind::object ? object(callee).text : "a call of what is no function";
     const std::vector<Index>& given = object(arguments).items;
-    if (object(callee).kind == Kind::global) {
+    if (kind == Kind::global) {
       if (name == "collections.OrderedDict") return ordered_dictionary(given);
       if ((name == "torch._utils._rebuild_tensor_v2" || name == "torch._utils._rebuild_tensor") && given.size() >= 4 &&
           object(given[0]).kind == Kind::storage)

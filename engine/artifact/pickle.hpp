@@ -45,6 +45,6 @@ struct Contents {
 /// Reads the pickle that `bytes` begins with: protocol 2 as far as torch.save() uses it (https://docs.python.org/3/library/pickletools.html). Of
 /// globals it knows collections.OrderedDict, torch's storages, torch._utils._rebuild_tensor, _rebuild_tensor_v2 and _rebuild_parameter. cdc::Error
 /// where it is damaged, cut off, or uses what such pickles do not. For storages see Contents: their bytes lie elsewhere.
-CDC_API Contents read(std::string_view bytes);
+Contents read(std::string_view bytes);
 
 }  // namespace cdc::pickle

@@ -158,13 +158,18 @@ TEST_F(WeightsTest, NothingOfAPickleIsExecuted) {
                                          {"made", global("argparse", "Namespace") + ")\x81" + dictionary({{"lr", integer(1)}}) + "b"},
                                          {"filled", call(global("collections", "defaultdict"), {}) + "(" + text("a") + "K\1u"},
                                          {"called", call(evil, {})},
+                                         {"text", call(text("os.system"), {})},
                                          {"complex", tensor(storage("ComplexFloatStorage", "1", 3), 0, {3}, {1})}});
   const WeightArrays all = read(saved(object, {{"0", std::string(24, '\0')}}));
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "executed"));
   ASSERT_EQ(all.arrays.size(), 1U);
-  const std::vector<std::pair<std::string, std::string>> unread = {{"evil", "os.system"},          {"class", "argparse.Namespace"},
-                                                                   {"made", "argparse.Namespace"}, {"filled", "collections.defaultdict"},
-                                                                   {"called", "os.system"},        {"complex", "torch._utils._rebuild_tensor_v2"}};
+  const std::vector<std::pair<std::string, std::string>> unread = {{"evil", "os.system"},
+                                                                   {"class", "argparse.Namespace"},
+                                                                   {"made", "argparse.Namespace"},
+                                                                   {"filled", "collections.defaultdict"},
+                                                                   {"called", "os.system"},
+                                                                   {"text", "a call of what is no function"},
+                                                                   {"complex", "torch._utils._rebuild_tensor_v2"}};
   EXPECT_EQ(all.unread, unread);
   EXPECT_EQ(
       message_of_object(call(global("torchvision.models.resnet", "ResNet"), {})),
