@@ -1,7 +1,4 @@
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,15 +25,6 @@ std::optional<ElementType> element_type_of(const std::string& name) {
   return std::nullopt;
 }
 
-/// A whole file in memory; mapped arrays keep it.
-struct Mapping {
-  void* memory = MAP_FAILED;
-  std::size_t size = 0;
-  ~Mapping() {
-    if (memory != MAP_FAILED) ::munmap(memory, size);
-  }
-};
-
 struct Stored {
   std::string checksum;
   std::uint64_t offset = 0;  ///< in the file
@@ -52,7 +40,7 @@ struct ArrayFileReader::Impl {
   int fd = -1;
   std::uint64_t file_size = 0;
   mutable std::mutex mutex;
-  mutable std::shared_ptr<Mapping> mapping;
+  mutable std::shared_ptr<const char> mapping;  ///< of the whole file; mapped arrays keep it
   mutable std::set<std::size_t> verified;
 
   ~Impl() {
@@ -164,25 +152,16 @@ struct ArrayFileReader::Impl {
     if (hash_bytes(data, arrays[i].bytes()) != stored[i].checksum) damaged(fmt::format("the checksum of the array '{}'", arrays[i].name));
   }
 
-  std::shared_ptr<Mapping> mapped() const {
+  std::shared_ptr<const char> mapped() const {
     const std::lock_guard<std::mutex> guard(mutex);
-    if (mapping) return mapping;
-    auto fresh = std::make_shared<Mapping>();
-    fresh->size = file_size;
-    fresh->memory = ::mmap(nullptr, fresh->size, PROT_READ, MAP_SHARED, fd, 0);
-    if (fresh->memory == MAP_FAILED) throw Error(fmt::format("cannot map {}: {}", path.string(), errno_text(errno)));
-    return mapping = std::move(fresh);
+    if (!mapping) mapping = map_file(fd, file_size, path);
+    return mapping;
   }
 };
 
 ArrayFileReader::ArrayFileReader(std::filesystem::path path, std::string_view kind) : impl_(std::make_unique<Impl>()) {
   impl_->path = std::move(path);
-  impl_->fd = ::open(impl_->path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (impl_->fd < 0) throw Error(fmt::format("cannot read {}: {}", impl_->path.string(), errno_text(errno)));
-  struct stat status {};
-  if (::fstat(impl_->fd, &status) != 0 || !S_ISREG(status.st_mode))
-    throw Error(fmt::format("cannot read {}: it is not a file", impl_->path.string()));
-  impl_->file_size = static_cast<std::uint64_t>(status.st_size);
+  impl_->fd = open_file(impl_->path, impl_->file_size);
   impl_->open(kind);
 }
 
@@ -216,8 +195,8 @@ std::shared_ptr<const void> ArrayFileReader::map(std::string_view name) const {
   const std::size_t i = impl_->index_of(name);
   static const char nothing = 0;
   if (impl_->arrays[i].bytes() == 0) return {std::shared_ptr<void>(), &nothing};
-  const std::shared_ptr<Mapping> mapping = impl_->mapped();
-  const void* data = static_cast<const char*>(mapping->memory) + impl_->stored[i].offset;
+  const std::shared_ptr<const char> mapping = impl_->mapped();
+  const void* data = mapping.get() + impl_->stored[i].offset;
   {
     const std::lock_guard<std::mutex> guard(impl_->mutex);
     if (impl_->verified.count(i) != 0) return {mapping, data};

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -79,16 +81,38 @@ void show_file(const std::filesystem::path& temporary, const std::filesystem::pa
   sync_folder(path.parent_path());
 }
 
-void write_file(const std::filesystem::path& path, std::string_view contents) {
+int open_file(const std::filesystem::path& path, std::uint64_t& size) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw Error(fmt::format("cannot read {}: {}", path.string(), errno_text(errno)));
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    throw Error(fmt::format("cannot read {}: it is not a file", path.string()));
+  }
+  size = static_cast<std::uint64_t>(status.st_size);
+  return fd;
+}
+
+std::shared_ptr<const char> map_file(int fd, std::uint64_t size, const std::filesystem::path& path) {
+  if (size == 0) return nullptr;
+  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) throw Error(fmt::format("cannot map {}: {}", path.string(), errno_text(errno)));
+  return {static_cast<const char*>(memory), [size](const char* p) { ::munmap(const_cast<char*>(p), size); }};
+}
+
+void write_file(const std::filesystem::path& path, std::string_view contents) { write_parts(path, {contents}); }
+
+void write_parts(const std::filesystem::path& path, const std::vector<std::string_view>& parts) {
   const std::filesystem::path temporary = temporary_name(path);
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) fail_writing(path, errno);
   int failure = 0;
-  for (std::size_t done = 0; done < contents.size() && failure == 0;) {
-    const ssize_t wrote = ::write(fd, contents.data() + done, contents.size() - done);
-    if (wrote < 0 && errno != EINTR) failure = errno;
-    if (wrote > 0) done += static_cast<std::size_t>(wrote);
-  }
+  for (const std::string_view part : parts)
+    for (std::size_t done = 0; done < part.size() && failure == 0;) {
+      const ssize_t wrote = ::write(fd, part.data() + done, part.size() - done);
+      if (wrote < 0 && errno != EINTR) failure = errno;
+      if (wrote > 0) done += static_cast<std::size_t>(wrote);
+    }
   if (failure == 0 && ::fsync(fd) != 0) failure = errno;
   if (::close(fd) != 0 && failure == 0) failure = errno;
   if (failure != 0) {

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace cdc {
 
@@ -22,5 +26,11 @@ void make_folder(const std::filesystem::path& folder);
 void sync_folder(const std::filesystem::path& folder);
 /// Gives a finished temporary file its name.
 void show_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
+/// A file opened for reading, and its size. cdc::Error naming it where it cannot be, or is no plain file.
+int open_file(const std::filesystem::path& path, std::uint64_t& size);
+/// The bytes of such a file, mapped, read-only, alive as long as the pointer; nullptr for none.
+std::shared_ptr<const char> map_file(int fd, std::uint64_t size, const std::filesystem::path& path);
+/// Writes a file of these parts, one after the other, as write_file() does: whole or not at all.
+void write_parts(const std::filesystem::path& path, const std::vector<std::string_view>& parts);
 
 }  // namespace cdc

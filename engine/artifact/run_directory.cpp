@@ -15,6 +15,7 @@
 
 #include "artifact/array_file.hpp"
 #include "artifact/files.hpp"
+#include "artifact/safetensors.hpp"
 #include "cdc/error.hpp"
 
 namespace cdc {
@@ -173,17 +174,6 @@ void RunDirectory::log(Level level, const std::string& text) {
   log_->logger.log(severity, "{}", text);
 }
 
-void RunDirectory::keep(const std::filesystem::path& file, const std::string& name) {
-  const std::filesystem::path target = path_ / name, temporary = temporary_name(target);
-  if (::link(file.c_str(), temporary.c_str()) != 0) {
-    std::error_code failure;
-    std::filesystem::copy_file(file, temporary, failure);
-    if (failure) {
-      ::unlink(temporary.c_str());
-      fail_writing(target, failure.value());
-    }
-  }
-  show_file(temporary, target);
-}
+void RunDirectory::weights(const std::filesystem::path& file, const std::string& name) { export_model(file, path_ / (name + ".safetensors")); }
 
 }  // namespace cdc

@@ -14,7 +14,7 @@ namespace cdc {
 
 /// Where a run leaves what explains its numbers: RUNS/PIPELINE/TIME with the link RUNS/PIPELINE/latest, or a folder that the user names. Holds the
 /// folder for itself (flock) as long as it lives. Files, all but log.txt whole or not at all: pipeline.toml, run.json, metrics.jsonl, summary.json,
-/// log.txt, STAGE.PORT.h5 (weights). Methods may be called from any thread.
+/// log.txt, STAGE.PORT.safetensors (weights). Methods may be called from any thread.
 class CDC_API RunDirectory {
  public:
   struct Request {
@@ -46,8 +46,8 @@ class CDC_API RunDirectory {
   void finish_metrics();                                          ///< stage after stage
   enum class Level { info, warning, error };
   void log(Level level, const std::string& text);
-  /// A file of the cache under another name here: a hard link, or a copy on another file system.
-  void keep(const std::filesystem::path& file, const std::string& name);
+  /// The weights of a model, from its file in the cache, as NAME.safetensors.
+  void weights(const std::filesystem::path& file, const std::string& name);
 
  private:
   bool take(const std::filesystem::path& folder);

@@ -155,12 +155,16 @@ TEST_F(RunDirectoryTest, MetricsAreLinesAndAStagesCanBeReplaced) {
 
 TEST_F(RunDirectoryTest, WeightsAreKept) {
   RunDirectory run(request);
-  fs::create_directories(folder / "cache");
-  std::ofstream(folder / "cache" / "model.h5") << "weights";
-  run.keep(folder / "cache" / "model.h5", "train.model.h5");
-  run.keep(folder / "cache" / "model.h5", "train.model.h5");
-  fs::remove(folder / "cache" / "model.h5");
-  EXPECT_EQ(read_file(run.path() / "train.model.h5"), "weights");
+  Value header = Value::table();
+  header["header"] = Value::table();
+  const float number = 1.5F;
+  ArrayFileWriter model(folder / "model.h5", "model");
+  model.header(header);
+  model.write({"encoder.weight", ElementType::float32, {1}}, &number);
+  model.commit();
+  run.weights(folder / "model.h5", "train.model");
+  fs::remove(folder / "model.h5");
+  EXPECT_NE(read_file(run.path() / "train.model.safetensors").find("encoder.weight"), std::string::npos);
 }
 
 }  // namespace

@@ -222,7 +222,7 @@ class Run {
         if (!stage.info->cached || (port.present && !port.present(*schedule_.identities[i].component))) continue;
         if (port.type == PortType::scores)
           scores.emplace_back(stage.name, std::static_pointer_cast<const Scores>(cache_.read(key, port.name, port.type))->values);
-        if (port.type == PortType::model) directory_.keep(cache_.file(key, port.name), fmt::format("{}.{}.h5", stage.name, port.name));
+        if (port.type == PortType::model) directory_.weights(cache_.file(key, port.name), fmt::format("{}.{}", stage.name, port.name));
       }
     }
     directory_.finish_metrics();

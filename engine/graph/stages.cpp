@@ -248,9 +248,7 @@ void find_dead_nodes(PipelineDraft& draft, Problems& problems) {
   if (draft.broken) return;  // what names nothing real may have been meant for a node that looks dead
   for (const GraphDraft& graph : draft.graphs) {
     if (graph.broken) continue;
-    const ComponentInfo& owner = *draft.stages[graph.owner].info;
-    if (std::none_of(owner.parameters.begin(), owner.parameters.end(), [](const ParameterInfo& p) { return p.type == ParameterType::port; }))
-      continue;  // it takes from its graph what it likes
+    if (draft.stages[graph.owner].ports.empty()) continue;  // it takes from its graph what it likes
     std::vector<std::size_t> alive(graph.named.begin(), graph.named.end());
     for (std::size_t i = 0; i < graph.nodes.size(); ++i)
       if (graph.nodes[i].info->outputs.empty()) alive.push_back(i);  // does its work by itself

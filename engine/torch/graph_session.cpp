@@ -355,12 +355,15 @@ std::size_t Session::load_state(const std::vector<NamedTensor>& saved, Names nam
     std::vector<std::string> first(tensors.begin(), tensors.begin() + std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(tensors.size())));
     return fmt::format("{}{}", fmt::join(first, ", "), tensors.size() > 8 ? fmt::format(" and {} more", tensors.size() - 8) : "");
   };
-  if (!wrong.empty()) throw Error("the weights do not fit this graph: " + list(wrong));
-  std::vector<std::string> unexpected;
+  std::vector<std::string> unexpected, problems;
   for (const auto& entry : theirs) unexpected.push_back(entry.first);
-  if ((names != Names::common && !missing.empty()) || (names == Names::all && !unexpected.empty()))
-    throw Error(fmt::format("the weights are not this graph's: missing {}; unexpected {}", missing.empty() ? "none" : list(missing),
-                            unexpected.empty() ? "none" : list(unexpected)));
+  const auto add = [&](const std::vector<std::string>& tensors, const char* what) {
+    if (!tensors.empty()) problems.push_back(fmt::format("{} {}: {}", tensors.size(), what, list(tensors)));
+  };
+  if (names != Names::common) add(missing, "missing");
+  if (names == Names::all) add(unexpected, "unexpected");
+  add(wrong, "of another shape");
+  if (!problems.empty()) throw Error(fmt::format("the weights do not fit this graph: {}", fmt::join(problems, "; ")));
   if (taken == 0 && !saved.empty())
     throw Error(fmt::format("none of the weights has a name that this graph knows; they are called {}; here: {}", list(unexpected), list(missing)));
   return taken;

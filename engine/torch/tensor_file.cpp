@@ -1,4 +1,5 @@
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -6,6 +7,7 @@
 
 #include "artifact/array_file.hpp"
 #include "artifact/cache.hpp"
+#include "artifact/weights.hpp"
 #include "cdc/error.hpp"
 #include "cdc/session.hpp"
 
@@ -86,6 +88,20 @@ bool load_tensors(const std::string& path, const std::string& kind, Value& heade
   if (!std::filesystem::exists(path)) return false;
   take(ArrayFileReader(path, kind), header, tensors);
   return true;
+}
+
+FileWeights read_weights(const std::string& path) {
+  WeightArrays all = read_weight_arrays(path);
+  FileWeights out;
+  out.unread = std::move(all.unread);
+  for (const WeightArray& array : all.arrays) {
+    const at::ScalarType type = array.type == ElementType::boolean ? at::kByte : scalar_type(array.type);  // any byte may stand there
+    const std::shared_ptr<const void> memory = array.data;
+    at::Tensor t = at::from_blob(
+        const_cast<void*>(memory.get()), array.shape, array.strides, [memory](void*) {}, at::TensorOptions().dtype(type));
+    out.tensors.push_back({array.name, std::move(t)});
+  }
+  return out;
 }
 
 }  // namespace cdc

@@ -382,14 +382,17 @@ graph.watch = { plugin = "watch.test", in.features = "head" }
 }
 
 TEST(Plan, StageThatNamesNoPortKeepsItsWholeGraph) {
-  EXPECT_EQ(problem_of(R"([stage.images]
+  const std::string text = R"([stage.images]
 plugin = "dataset.test"
 [stage.visit]
 plugin = "stage.visit"
 in.data = "images"
 graph.views = { plugin = "augment.views" }
-)"),
-            "");
+graph.encoder = { plugin = "backbone.test", in.images = "views" }
+)";
+  EXPECT_EQ(problem_of(text), "");
+  EXPECT_NE(problem_of(text, {"stage.visit.only=views"}).find("test.toml:7:17: error: node 'encoder' is dead"), std::string::npos)
+      << problem_of(text, {"stage.visit.only=views"});
 }
 
 TEST(Plan, ReadsFiles) {

@@ -69,9 +69,13 @@ struct Train final : TestStage {
   }
 };
 
-/// Takes a graph, but names no port of it.
+/// Takes a graph, but needs to name no port of it.
 struct Visit final : TestStage {
-  static void describe(Schema<Visit>& s) { s.summary("Visits every node.").input(kInData).graph(); }
+  std::string only;
+  static void describe(Schema<Visit>& s) {
+    s.summary("Visits every node, or one.").input(kInData).graph();
+    s.port(&Visit::only, "only", "This one alone", std::nullopt);
+  }
 };
 
 struct Extract final : TestStage {

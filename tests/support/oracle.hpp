@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "cdc/value.hpp"
 #include "support/files.hpp"
@@ -14,12 +15,14 @@
 namespace cdc::test {
 
 /// What tests/oracle/NAME.py prints, read as JSON; null where there is no Python for it.
-inline Value run_oracle(const std::string& name) {
+inline Value run_oracle(const std::string& name, const std::vector<std::string>& arguments = {}) {
   const char* given = std::getenv("CDC_ORACLE_PYTHON");
   const std::string python = given ? std::string(given) : (source_folder() / "build/oracle-venv/bin/python").string();
   const std::string script = (source_folder() / "tests/oracle" / (name + ".py")).string();
   if (!std::filesystem::exists(python)) return {};
-  std::FILE* pipe = ::popen(("'" + python + "' '" + script + "'").c_str(), "r");
+  std::string command = "'" + python + "' '" + script + "'";
+  for (const std::string& one : arguments) command += " '" + one + "'";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) throw std::runtime_error(python + " cannot be started");
   std::string text;
   char buffer[65536];

@@ -52,8 +52,8 @@ class CDC_API GraphSession {
   virtual void build(const SessionOptions& options) = 0;
   /// The tensors of all nodes, shared with them, in the graph's order: "node.tensor".
   virtual std::vector<NamedTensor> state() = 0;
-  /// Copies tensors in by name; one stated by Schema::state may have another shape than built (a queue that has grown). cdc::Error naming tensors that have
-  /// no partner against `names`, or have another shape. Returns how many were taken.
+  /// Copies tensors in by name; one stated by Schema::state may have another shape than built (a queue that has grown). One cdc::Error tells which tensors have
+  /// no partner against `names` and which have another shape, how many and the first names of each. Returns how many were taken.
   virtual std::size_t load_state(const std::vector<NamedTensor>& saved, Names names) = 0;
 
   virtual void begin_training() = 0;
@@ -95,5 +95,15 @@ CDC_API std::string resolve_precision(const std::string& choice, const std::stri
 CDC_API void save_tensors(const std::string& path, const std::string& kind, const Value& header, const std::vector<NamedTensor>& tensors);
 /// Reads one back, verified; false where there is no file. A damaged file is an Error that names it.
 CDC_API bool load_tensors(const std::string& path, const std::string& kind, Value& header, std::vector<NamedTensor>& tensors);
+
+/// What other programs left in a file of weights.
+struct FileWeights {
+  std::vector<NamedTensor> tensors;  ///< in the file's order, each name once; read-only, booleans as bytes, not contiguous where they were not
+  /// What is no tensor, number or text: name, and the Python class or function that would have to be run to make it.
+  std::vector<std::pair<std::string, std::string>> unread;
+};
+/// Reads a safetensors file, or what PyTorch's torch.save() wrote (.pth, .pt, .pth.tar), without executing anything of it. Dictionaries in dictionaries
+/// become names with dots: {"state_dict": {"fc.weight": ...}} is "state_dict.fc.weight". cdc::Error naming the file.
+CDC_API FileWeights read_weights(const std::string& path);
 
 }  // namespace cdc
