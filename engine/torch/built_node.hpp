@@ -13,9 +13,17 @@
 #include "cdc/augment.hpp"
 #include "cdc/error.hpp"
 #include "cdc/node.hpp"
+#include "cdc/random.hpp"
 #include "graph/plan.hpp"
 
 namespace cdc {
+
+/// A node's own stream of random numbers: of the session's seed and the node's name, so that adding a node changes no other node's weights.
+inline std::uint64_t seed_of(std::uint64_t seed, const std::string& name) {
+  std::uint64_t h = 0xcbf29ce484222325u;  // FNV-1a
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return Random(seed, h).next64();
+}
 
 /// What one output port of one node holds for the present batch.
 struct OutputSlot {

@@ -4,14 +4,11 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -22,17 +19,12 @@
 #include "graph/planner.hpp"
 #include "torch/autocast.hpp"
 #include "torch/built_node.hpp"
+#include "torch/followers.hpp"
+#include "torch/load_tensors.hpp"
 #include "torch/reports.hpp"
 
 namespace cdc {
 namespace {
-
-/// A node's own stream of random numbers: of the session's seed and the node's name, so that adding a node changes no other node's weights.
-std::uint64_t seed_of(std::uint64_t seed, const std::string& name) {
-  std::uint64_t h = 0xcbf29ce484222325u;  // FNV-1a
-  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return Random(seed, h).next64();
-}
 
 class Session final : public GraphSession {
  public:
@@ -73,7 +65,6 @@ class Session final : public GraphSession {
   at::Tensor features_of_slot(std::size_t slot, std::int64_t batch_size, const std::function<void(std::int64_t, std::int64_t)>& progress);
   static std::vector<NamedTensor> tensors_of(const BuiltNode& n);
   void copy_to_followers();
-  void move_followers();
   template <class F>
   void at_moment(std::int64_t epoch, const char* moment, F&& f);
   std::string doing() const;
@@ -89,6 +80,7 @@ class Session final : public GraphSession {
   std::int64_t batch_number_ = 0;
   Position position_;
   Reports reports_;
+  Followers followers_;
 };
 
 /// The present batch as one node sees it.
@@ -263,6 +255,8 @@ void Session::build(const SessionOptions& options) {
         throw Error(fmt::format("it follows '{}', which has no weights: give it a plugin of its own", graph_->nodes[n.follows->node].name));
     });
   }
+  for (const BuiltNode& n : nodes_)
+    if (n.own() != nullptr && n.follows) followers_.add(*n.follows, tensors_of(n), tensors_of(nodes_[n.follows->node]));
 }
 
 /// The tensors of a node, by their names within it. Those of a follower are nobody's to train.
@@ -288,26 +282,6 @@ void Session::copy_to_followers() {
   }
 }
 
-/// After a step of the optimiser. Buffers (running means) are each side's own.
-void Session::move_followers() {
-  const double progress =
-      static_cast<double>(position_.step) / static_cast<double>(std::max<std::int64_t>(1, position_.epochs * position_.steps_per_epoch));
-  for (BuiltNode& n : nodes_) {
-    if (n.own() == nullptr || !n.follows) continue;
-    const auto [node, start, end] = *n.follows;
-    const double momentum = end - (end - start) * (std::cos(3.14159265358979323846 * progress) + 1) / 2;
-    const std::vector<NamedTensor> to = tensors_of(n), from = tensors_of(nodes_[node]);
-    std::vector<at::Tensor> own, followed;
-    for (std::size_t i = 0; i < to.size(); ++i)
-      if (from[i].trainable) {
-        own.push_back(to[i].tensor);
-        followed.push_back(from[i].tensor);
-      }
-    at::_foreach_mul_(own, momentum);
-    at::_foreach_add_(own, followed, 1 - momentum);
-  }
-}
-
 std::vector<NamedTensor> Session::state() {
   std::vector<NamedTensor> all;
   for (BuiltNode& n : nodes_) {
@@ -327,46 +301,13 @@ std::size_t Session::load_state(const std::vector<NamedTensor>& saved, Names nam
   for (BuiltNode& n : nodes_)
     if (n.own() != nullptr)
       for (const StateInfo& s : n.plan->info->states) {
-        const std::string name = n.plan->name + "." + s.name;
         if (s.trainable) continue;
-        const auto found = theirs.find(name);
+        const auto found = theirs.find(n.plan->name + "." + s.name);
         if (found == theirs.end()) continue;
         at::Tensor& ours = s.tensor(*n.component);
         if (ours.sizes() != found->second->sizes()) ours = ours.new_empty(found->second->sizes(), found->second->scalar_type());
       }
-  std::vector<std::string> missing, wrong;
-  std::size_t taken = 0;
-  for (NamedTensor& ours : state()) {
-    const auto found = theirs.find(ours.name);
-    if (found == theirs.end()) {
-      missing.push_back(ours.name);
-      continue;
-    }
-    if (ours.tensor.sizes() == found->second->sizes()) {
-      ours.tensor.copy_(*found->second);
-      ++taken;
-    } else {
-      const auto text = [](c10::IntArrayRef s) { return fmt::format("[{}]", fmt::join(s.begin(), s.end(), ", ")); };
-      wrong.push_back(fmt::format("{} is {} here, {} there", ours.name, text(ours.tensor.sizes()), text(found->second->sizes())));
-    }
-    theirs.erase(found);
-  }
-  const auto list = [](const std::vector<std::string>& tensors) {
-    std::vector<std::string> first(tensors.begin(), tensors.begin() + std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(tensors.size())));
-    return fmt::format("{}{}", fmt::join(first, ", "), tensors.size() > 8 ? fmt::format(" and {} more", tensors.size() - 8) : "");
-  };
-  std::vector<std::string> unexpected, problems;
-  for (const auto& entry : theirs) unexpected.push_back(entry.first);
-  const auto add = [&](const std::vector<std::string>& tensors, const char* what) {
-    if (!tensors.empty()) problems.push_back(fmt::format("{} {}: {}", tensors.size(), what, list(tensors)));
-  };
-  if (names != Names::common) add(missing, "missing");
-  if (names == Names::all) add(unexpected, "unexpected");
-  add(wrong, "of another shape");
-  if (!problems.empty()) throw Error(fmt::format("the weights do not fit this graph: {}", fmt::join(problems, "; ")));
-  if (taken == 0 && !saved.empty())
-    throw Error(fmt::format("none of the weights has a name that this graph knows; they are called {}; here: {}", list(unexpected), list(missing)));
-  return taken;
+  return load_tensors(state(), saved, names);
 }
 
 void Session::set_training(bool on) {
@@ -463,7 +404,7 @@ void Session::forward(const Position& position) {
 
 void Session::after_step() {
   const at::NoGradGuard no_gradient;
-  move_followers();
+  followers_.move(position_);
   for (BuiltNode& n : nodes_) {
     if (n.own() == nullptr) continue;
     at_node(n, doing(), [&] {

@@ -407,14 +407,7 @@ TEST_F(GraphSessionTest, StartsFromAnothersWeights) {
 
 TEST_F(GraphSessionTest, WeightsThatDoNotFitAreSaid) {
   const auto s = session(pipeline());
-  const auto message = [&](const std::vector<NamedTensor>& saved, Names names) -> std::string {
-    try {
-      s->load_state(saved, names);
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "no error";
-  };
+  const auto message = [&](const std::vector<NamedTensor>& saved, Names names) { return thrown_by([&] { s->load_state(saved, names); }); };
   EXPECT_EQ(message({{"map.weight", at::zeros({12, 5}), true, true}}, Names::common),
             "the weights do not fit this graph: 1 of another shape: map.weight is [12, 4] here, [12, 5] there");
   EXPECT_EQ(message({{"map.weight", at::zeros({12, 5}), true, true}, {"map.bias", at::zeros({4}), true, true}}, Names::all),
