@@ -1,15 +1,12 @@
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/topk.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "cdc/error.hpp"
+#include "cdc/neighbors.hpp"
 #include "cdc/random.hpp"
 #include "cdc/sampler.hpp"
 
@@ -17,20 +14,20 @@ namespace {
 
 /// One of a sample's nearest neighbours, each as likely (SCAN, Van Gansbeke et al., arXiv 2005.12320, section 2.1): by cosine, among the features
 /// that the weights at hand give before training, so those of the pretext. A sample is no neighbour of its own; SCAN's code has it as one of k + 1.
-/// The search is exact: N^2 D multiplications, in blocks of at most 128 MiB.
-class Neighbors final : public cdc::Sampler {
+/// The search is that of cdc/neighbors.hpp: exact, N^2 D multiplications.
+class NeighborSampler final : public cdc::Sampler {
  public:
   std::int64_t count = 20;
   at::Tensor neighbors;
 
   static constexpr cdc::In<cdc::Embeddings> kFeatures{"features", "What samples are compared by"};
 
-  static void describe(cdc::Schema<Neighbors>& s) {
+  static void describe(cdc::Schema<NeighborSampler>& s) {
     s.summary("A nearest neighbour of each sample, found before training (SCAN).");
-    s.param(&Neighbors::count, "neighbors",
+    s.param(&NeighborSampler::count, "neighbors",
             "Nearest neighbours k of a sample, of which one is picked at random in each epoch (SCAN: 20; ImageNet 50)")
         .range(1, 100000);
-    s.input(kFeatures).state(&Neighbors::neighbors, "neighbors");
+    s.input(kFeatures).state(&NeighborSampler::neighbors, "neighbors");
   }
 
   void build(const cdc::BuildContext&) override { neighbors = at::empty({0, count}, at::kInt); }
@@ -40,15 +37,11 @@ class Neighbors final : public cdc::Sampler {
     if (n <= count) throw cdc::Error(fmt::format("{} samples have no {} neighbours each: set neighbors to {} or less", n, count, n - 1));
     const at::Tensor raw = all.features(kFeatures), x = raw / at::linalg_vector_norm(raw, 2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
     if (!x.isfinite().all().item<bool>()) throw cdc::Error("the features are not all finite numbers: look at the weights that give them");
+    // Of rows of length 1 the nearest by distance are those of the largest cosine.
+    const at::Tensor rows = x.contiguous();
+    const cdc::Neighbors found = cdc::nearest_neighbors(rows.data_ptr<float>(), n, rows.size(1), count, cdc::Distance::euclidean);
     neighbors = at::empty({n, count}, at::kInt);
-    const std::int64_t block = std::clamp<std::int64_t>((std::int64_t{1} << 25) / n, 1, n);
-    const at::Tensor transposed = x.t();
-    for (std::int64_t first = 0; first < n; first += block) {
-      const std::int64_t rows = std::min(block, n - first);
-      at::Tensor cosine = at::mm(x.narrow(0, first, rows), transposed);
-      cosine.diagonal(first).fill_(-std::numeric_limits<float>::infinity());
-      neighbors.narrow(0, first, rows).copy_(std::get<1>(at::topk(cosine, count, 1)));
-    }
+    std::copy(found.index.begin(), found.index.end(), neighbors.data_ptr<std::int32_t>());
     table_ = neighbors;
   }
 
@@ -69,4 +62,4 @@ class Neighbors final : public cdc::Sampler {
 };
 
 }  // namespace
-CDC_PLUGIN(Neighbors, "sampler.neighbors")
+CDC_PLUGIN(NeighborSampler, "sampler.neighbors")
