@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "cdc/kmeans.hpp"
 #include "cdc/stage.hpp"
+#include "parameters.hpp"
 
 namespace {
 
@@ -31,19 +31,14 @@ class Agglomerative final : public cdc::Stage {
             "linkages "
             "but ward take 2 N^2 bytes, 4 GB at most")
         .range(2, 1e9);
-    s.param(&Agglomerative::normalise, "normalise", "Bring each row to Euclidean length 1 first (l2), or leave it (none)").choices({"none", "l2"});
+    cdc_cluster::normalise_parameter(s);
     s.size("K", &Agglomerative::clusters);
     s.input(kFeatures).output(kAssignment);
   }
 
   void run(cdc::StageContext& context) override {
     const auto features = context.in(kFeatures);
-    const float* x = features->data.get();
-    std::vector<float> unit;
-    if (normalise == "l2") {
-      unit = cdc::normalised_rows(x, features->rows, features->columns);
-      x = unit.data();
-    }
+    const cdc_cluster::Rows rows(*features, normalise);
     using Linkage = cdc::AgglomerativeOptions::Linkage;
     cdc::AgglomerativeOptions options;
     options.clusters = clusters;
@@ -54,7 +49,7 @@ class Agglomerative final : public cdc::Stage {
     options.max_samples = max_samples;
     options.seed = context.seed();
     const cdc::AgglomerativeResult result =
-        cdc::agglomerative_clustering(x, features->rows, features->columns, options, [&](std::int64_t done, std::int64_t total) {
+        cdc::agglomerative_clustering(rows.data(), features->rows, features->columns, options, [&](std::int64_t done, std::int64_t total) {
           if (done % 64 == 0 || done == total) context.progress({done, total, "merge", ""});
           return !context.stopping();
         });

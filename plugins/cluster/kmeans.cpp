@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cdc/stage.hpp"
+#include "parameters.hpp"
 
 namespace {
 
@@ -26,30 +27,23 @@ class KMeans final : public cdc::Stage {
     s.param(&KMeans::max_iterations, "max_iterations", "Iterations of a start at most").range(1, 1000000);
     s.param(&KMeans::tolerance, "tolerance", "A start ends when the centres' squared movement is at most this times the mean variance of a column")
         .range(0, 1);
-    s.param(&KMeans::init, "init", "First centres: k-means++ (by distance) or random samples").choices({"k-means++", "random"});
-    s.param(&KMeans::spherical, "spherical", "Cluster by angle: rows and centres at length 1");
-    s.param(&KMeans::normalise, "normalise", "Bring each row to Euclidean length 1 first (l2), or leave it (none)").choices({"none", "l2"});
+    cdc_cluster::kmeans_parameters(s);
     s.size("K", &KMeans::clusters);
     s.input(kFeatures).output(kAssignment);
   }
 
   void run(cdc::StageContext& context) override {
     const auto features = context.in(kFeatures);
-    const float* x = features->data.get();
-    std::vector<float> unit;
-    if (normalise == "l2") {
-      unit = cdc::normalised_rows(x, features->rows, features->columns);
-      x = unit.data();
-    }
+    const cdc_cluster::Rows rows(*features, normalise);
     cdc::KMeansOptions options;
     options.clusters = clusters;
     options.restarts = restarts;
     options.max_iterations = max_iterations;
     options.tolerance = tolerance;
-    options.start = init == "random" ? cdc::KMeansOptions::Start::random : cdc::KMeansOptions::Start::kmeans_plus_plus;
+    options.start = cdc_cluster::start_of(init);
     options.spherical = spherical;
     options.seed = context.seed();
-    const cdc::KMeansResult result = cdc::kmeans(x, features->rows, features->columns, options, [&](const cdc::KMeansProgress& p) {
+    const cdc::KMeansResult result = cdc::kmeans(rows.data(), features->rows, features->columns, options, [&](const cdc::KMeansProgress& p) {
       context.progress({p.restart, restarts, "restart", fmt::format("iteration {}  {:.1f} % changed", p.iteration + 1, 100 * p.changed)});
       return !context.stopping();
     });

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include "cdc/kmeans.hpp"
 #include "cdc/stage.hpp"
+#include "parameters.hpp"
 
 namespace {
 
@@ -40,21 +40,14 @@ class MiniBatchKMeans final : public cdc::Stage {
     s.param(&MiniBatchKMeans::tolerance, "tolerance",
             "Ends when the centres' squared movement in a batch is at most this times the mean variance of a column; 0: never so")
         .range(0, 1);
-    s.param(&MiniBatchKMeans::init, "init", "First centres: k-means++ (by distance) or random samples").choices({"k-means++", "random"});
-    s.param(&MiniBatchKMeans::spherical, "spherical", "Cluster by angle: rows and centres at length 1");
-    s.param(&MiniBatchKMeans::normalise, "normalise", "Bring each row to Euclidean length 1 first (l2), or leave it (none)").choices({"none", "l2"});
+    cdc_cluster::kmeans_parameters(s);
     s.size("K", &MiniBatchKMeans::clusters);
     s.input(kFeatures).output(kAssignment);
   }
 
   void run(cdc::StageContext& context) override {
     const auto features = context.in(kFeatures);
-    const float* x = features->data.get();
-    std::vector<float> unit;
-    if (normalise == "l2") {
-      unit = cdc::normalised_rows(x, features->rows, features->columns);
-      x = unit.data();
-    }
+    const cdc_cluster::Rows rows(*features, normalise);
     cdc::MiniBatchKMeansOptions options;
     options.clusters = clusters;
     options.batch_size = batch_size;
@@ -64,13 +57,14 @@ class MiniBatchKMeans final : public cdc::Stage {
     options.reassignment_ratio = reassignment_ratio;
     options.max_no_improvement = max_no_improvement;
     options.tolerance = tolerance;
-    options.start = init == "random" ? cdc::KMeansOptions::Start::random : cdc::KMeansOptions::Start::kmeans_plus_plus;
+    options.start = cdc_cluster::start_of(init);
     options.spherical = spherical;
     options.seed = context.seed();
-    const cdc::KMeansResult result = cdc::minibatch_kmeans(x, features->rows, features->columns, options, [&](const cdc::MiniBatchKMeansProgress& p) {
-      context.progress({p.step, p.steps, "batch", p.step == 0 ? "first centres" : fmt::format("inertia a sample {:.4g}", p.inertia)});
-      return !context.stopping();
-    });
+    const cdc::KMeansResult result =
+        cdc::minibatch_kmeans(rows.data(), features->rows, features->columns, options, [&](const cdc::MiniBatchKMeansProgress& p) {
+          context.progress({p.step, p.steps, "batch", p.step == 0 ? "first centres" : fmt::format("inertia a sample {:.4g}", p.inertia)});
+          return !context.stopping();
+        });
     if (!result.converged && max_no_improvement > 0)
       context.warn(fmt::format("mini-batch k-means was ended by max_passes = {} while it still improved: raise it", max_passes));
     if (result.empty > 0)

@@ -5,13 +5,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cdc/artifact.hpp"
 #include "cdc/dataset.hpp"
 #include "cdc/error.hpp"
 #include "cdc/parallel.hpp"
+#include "cdc/stage.hpp"
 
 namespace cdc::metric {
 
@@ -99,6 +102,37 @@ inline void check_features(const Features& features, const Dataset& data, const 
     throw Error(fmt::format("stage '{}' gives {} for sample {}, column {}: {} needs finite numbers; look at what computed the features", source,
                             *found, i, found - row, what));
   }
+}
+
+/// What metrics of features by a held-out split take and give.
+struct FeatureMetric {
+  static constexpr auto kFeatures = In<Features>{"features", "What is scored"}.as_list();
+  static constexpr In<Dataset> kData{"data", "The data set that the features were taken of; its labels are used"};
+  static constexpr Out<Scores> kScores{"scores", "A table of scores for each input, by the name of its stage"};
+
+  template <class S>
+  static void describe_ports(S& s) {
+    s.unseeded();
+    s.input(kFeatures).input(kData).output(kScores);
+  }
+};
+
+/// Gives `score(features, data, split, source)` of each connected input; errors name the input's stage. `what` and `directions`: see
+/// check_features().
+template <class Score>
+void score_each(StageContext& context, const std::string& fit_split, const char* what, bool directions, Score&& score) {
+  const auto data = context.in(FeatureMetric::kData);
+  const std::string stage = context.source(FeatureMetric::kData, 0);
+  const HeldOut split = held_out(*data, fit_split, stage);
+  auto scores = std::make_shared<Scores>();
+  scores->values = Value::table();
+  for (std::size_t i = 0; i < context.connections(FeatureMetric::kFeatures); ++i) {
+    const std::string source = context.source(FeatureMetric::kFeatures, i);
+    const auto features = context.in(FeatureMetric::kFeatures, i);
+    check_features(*features, *data, source, stage, what, directions);
+    scores->values[source] = score(*features, *data, split, source);
+  }
+  context.out(FeatureMetric::kScores, std::shared_ptr<const Scores>(std::move(scores)));
 }
 
 }  // namespace cdc::metric

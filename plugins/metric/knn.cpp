@@ -19,10 +19,6 @@ class Knn final : public cdc::Stage {
   double temperature = 0.07;
   std::string fit_split = "train";
 
-  static constexpr auto kFeatures = cdc::In<cdc::Features>{"features", "What is scored"}.as_list();
-  static constexpr cdc::In<cdc::Dataset> kData{"data", "The data set that the features were taken of; its labels are used"};
-  static constexpr cdc::Out<cdc::Scores> kScores{"scores", "A table of scores for each input, by the name of its stage"};
-
   static void describe(cdc::Schema<Knn>& s) {
     s.summary(
         "Evaluation only, uses labels: accuracy of classifying samples by their nearest neighbours of another split (Wu et al. 2018). Leave-one-out "
@@ -31,26 +27,17 @@ class Knn final : public cdc::Stage {
     s.param(&Knn::temperature, "temperature", "A neighbour's vote weighs exp(cosine / temperature) in knn_acc; in knn_majority_acc all weigh 1")
         .range(1e-3, 1e3);
     s.param(&Knn::fit_split, "fit_split", "The split whose samples and labels vote, where the data set has several; all others are scored");
-    s.unseeded();
-    s.input(kFeatures).input(kData).output(kScores);
+    cdc::metric::FeatureMetric::describe_ports(s);
   }
 
   void run(cdc::StageContext& context) override {
-    const auto data = context.in(kData);
-    const std::string stage = context.source(kData, 0);
-    auto scores = std::make_shared<cdc::Scores>();
-    scores->values = cdc::Value::table();
-    for (std::size_t i = 0; i < context.connections(kFeatures); ++i) {
-      const std::string source = context.source(kFeatures, i);
-      const auto features = context.in(kFeatures, i);
-      cdc::metric::check_features(*features, *data, source, stage, "kNN accuracy", true);
-      const HeldOut split = cdc::metric::held_out(*data, fit_split, stage);
+    const auto score_one = [&](const cdc::Features& features, const cdc::Dataset& data, const HeldOut& split, const std::string&) {
       const std::int64_t voters = split.fit.count - (split.single ? 1 : 0);
       if (k > voters)
         throw cdc::Error(fmt::format("k = {} neighbours, but only {} samples of split '{}' can vote: lower k", k, voters, split.fit_on));
-      scores->values[source] = score(context, *features, *data, split);
-    }
-    context.out(kScores, std::shared_ptr<const cdc::Scores>(std::move(scores)));
+      return score(context, features, data, split);
+    };
+    cdc::metric::score_each(context, fit_split, "kNN accuracy", true, score_one);
   }
 
  private:

@@ -17,10 +17,6 @@ class LinearProbe final : public cdc::Stage {
   int max_iterations = 1000;
   std::string fit_split = "train";
 
-  static constexpr auto kFeatures = cdc::In<cdc::Features>{"features", "What is scored"}.as_list();
-  static constexpr cdc::In<cdc::Dataset> kData{"data", "The data set that the features were taken of; its labels are used"};
-  static constexpr cdc::Out<cdc::Scores> kScores{"scores", "A table of scores for each input, by the name of its stage"};
-
   static void describe(cdc::Schema<LinearProbe>& s) {
     s.summary("Evaluation only, uses labels: accuracy of a linear classifier (multinomial logistic regression) of frozen features on another split.");
     s.param(&LinearProbe::c, "C", "Inverse of the strength of L2 regularisation, as scikit-learn's: sum of losses + |W|^2 / (2 C)")
@@ -29,34 +25,25 @@ class LinearProbe final : public cdc::Stage {
     s.param(&LinearProbe::tolerance, "tolerance", "The fit ends when no derivative of the mean loss is larger").range(1e-12, 1);
     s.param(&LinearProbe::max_iterations, "max_iterations", "Iterations of L-BFGS at most").range(1, 1000000);
     s.param(&LinearProbe::fit_split, "fit_split", "The split that is fitted on; all others of the data set are scored");
-    s.unseeded();
-    s.input(kFeatures).input(kData).output(kScores);
+    cdc::metric::FeatureMetric::describe_ports(s);
   }
 
   void run(cdc::StageContext& context) override {
-    const auto data = context.in(kData);
-    const std::string stage = context.source(kData, 0);
-    auto scores = std::make_shared<cdc::Scores>();
-    scores->values = cdc::Value::table();
-    for (std::size_t i = 0; i < context.connections(kFeatures); ++i) {
-      const std::string source = context.source(kFeatures, i);
-      const auto features = context.in(kFeatures, i);
-      cdc::metric::check_features(*features, *data, source, stage, "a linear probe", false);
-      const HeldOut split = cdc::metric::held_out(*data, fit_split, stage);
+    const auto score_one = [&](const cdc::Features& features, const cdc::Dataset& data, const HeldOut& split, const std::string& source) {
       if (split.single)
         throw cdc::Error(
             fmt::format("stage '{}' has the one split '{}', and a linear probe must be scored on samples that it was not fitted on: open "
                         "two, as split = \"train+test\"",
-                        stage, split.fit_on));
+                        context.source(cdc::metric::FeatureMetric::kData, 0), split.fit_on));
       try {
-        scores->values[source] = score(context, *features, *data, split, source);
+        return score(context, features, data, split, source);
       } catch (const cdc::Stopped&) {
         throw;
       } catch (const cdc::Error& e) {
         throw cdc::Error(fmt::format("the features of stage '{}' cannot be scored: {}", source, e.what()));
       }
-    }
-    context.out(kScores, std::shared_ptr<const cdc::Scores>(std::move(scores)));
+    };
+    cdc::metric::score_each(context, fit_split, "a linear probe", false, score_one);
   }
 
  private:
