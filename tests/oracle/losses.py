@@ -197,4 +197,26 @@ def squared_error(reconstruction, target):
 for views, of in ((1, 1), (3, 3), (3, 1)):
     case("loss.mse", {}, squared_error, {"reconstruction": randn(views, 4, 3, 5, 6)}, {"target": randn(of, 4, 3, 5, 6)})
 
+
+def kl(prediction, target):
+    return sum(F.kl_div(F.log_softmax(p, -1), target[v % len(target)], reduction="batchmean") for v, p in enumerate(prediction))
+
+
+for views, of, hard in itertools.product((1, 3), (1, 3), (False, True)):
+    if of <= views:
+        case("loss.kl", {}, kl, {"prediction": randn(views, 16, 5, scale=2)}, {"target": codes(of, 16, 5, hard=hard)})
+
+
+def proto_nce(embedding, prototypes, codes):
+    """PCL's second part, equation 11: prototypes come divided by their concentrations."""
+    return mean(F.cross_entropy(v @ c[0].t(), own[0].argmax(-1)) for c, own in zip(prototypes, codes) for v in embedding)
+
+
+for views, clusters in ((1, (6,)), (2, (6,)), (2, (4, 9))):
+    case("loss.prototype_contrast", {}, proto_nce, {"embedding": F.normalize(randn(views, 12, 8), dim=-1)},
+         {"prototypes": [randn(1, k, 8, scale=5) for k in clusters], "codes": [codes(1, 12, k, hard=True) for k in clusters]})
+
+for weights in ([], [0.5, 3.0]):
+    case("loss.sum", {"weights": weights}, lambda losses, weights: sum(l * w for l, w in zip(losses, weights or [1, 1])), {"losses": [randn(), randn()]})
+
 print(json.dumps(cases))

@@ -14,17 +14,11 @@
 namespace {
 
 using cdc::Value;
+using cdc::test::list;
 
 const Value& oracle() {
   static const Value result = cdc::test::run_oracle("numeric");
   return result;
-}
-
-template <class T>
-std::vector<T> list(const Value& value) {
-  std::vector<T> out;
-  for (const Value& v : value.as_array()) out.push_back(static_cast<T>(v.as_real()));
-  return out;
 }
 
 TEST(NumericOracle, ScoresAreScikitLearns) {

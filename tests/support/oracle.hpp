@@ -31,6 +31,14 @@ inline Value run_oracle(const std::string& name, const std::vector<std::string>&
   return Value::from_json(text);
 }
 
+/// A list of numbers.
+template <class T>
+std::vector<T> list(const Value& value) {
+  std::vector<T> out;
+  for (const Value& v : value.as_array()) out.push_back(static_cast<T>(v.as_real()));
+  return out;
+}
+
 }  // namespace cdc::test
 
 /// Skips the test where run_oracle() gave nothing.
