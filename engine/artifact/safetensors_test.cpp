@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "cdc/error.hpp"
+#include "support/errors.hpp"
 
 namespace cdc {
 namespace {
@@ -23,14 +23,6 @@ class SafetensorsTest : public ::testing::Test {
     fs::create_directories(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }
-  std::string message(const std::function<void()>& body) const {
-    try {
-      body();
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "no error";
-  }
   fs::path folder_;
 };
 
@@ -87,10 +79,10 @@ TEST_F(SafetensorsTest, NamesAreUniqueAndAFolderThatIsMissingIsSaid) {
   const char byte = 0;
   const std::vector<std::pair<ArrayInfo, const void*>> twice = {{{"w", ElementType::uint8, {1}}, &byte}, {{"w", ElementType::uint8, {1}}, &byte}};
   const std::string path = (folder_ / "a.safetensors").string();
-  EXPECT_EQ(message([&] { write_safetensors(path, twice, Value::table()); }), "cannot write " + path + ": two arrays are called 'w'");
+  EXPECT_EQ(test::error_of([&] { write_safetensors(path, twice, Value::table()); }), "cannot write " + path + ": two arrays are called 'w'");
   EXPECT_TRUE(fs::is_empty(folder_));
   const fs::path nowhere = folder_ / "no" / "a.safetensors";
-  EXPECT_EQ(message([&] { write_safetensors(nowhere, {twice.front()}, Value::table()); }),
+  EXPECT_EQ(test::error_of([&] { write_safetensors(nowhere, {twice.front()}, Value::table()); }),
             "cannot write " + nowhere.string() + ": No such file or directory");
 }
 
@@ -114,7 +106,7 @@ TEST_F(SafetensorsTest, AModelsArraysAndItsProtocol) {
   EXPECT_EQ(file.header.at("__metadata__").to_json(), R"({"format":"pt","protocol":"{\"epochs\":3}"})");
   EXPECT_EQ(file.header.at("encoder.weight").at("shape").to_json(), "[2,1]");
   EXPECT_EQ(std::memcmp(file.data.data(), numbers, 8), 0);
-  EXPECT_NE(message([&] { export_model(other, target); }).find("holds 'features', expected 'model'"), std::string::npos);
+  EXPECT_NE(test::error_of([&] { export_model(other, target); }).find("holds 'features', expected 'model'"), std::string::npos);
 }
 
 }  // namespace

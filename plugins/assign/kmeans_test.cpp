@@ -14,10 +14,12 @@
 #include <cmath>
 
 #include "pca.hpp"
+#include "support/errors.hpp"
 #include "support/node_harness.hpp"
 
 namespace {
 
+using cdc::test::error_of;
 using cdc::test::NodeHarness;
 
 at::Tensor numbers(at::IntArrayRef shape, double phase = 0) {
@@ -33,16 +35,6 @@ at::Tensor three_groups(bool in_turn, double spread = 0.01) {
   return x;
 }
 at::Tensor labels(NodeHarness& node) { return node.state()[0].tensor; }
-
-template <class F>
-std::string message(F&& f) {
-  try {
-    f();
-  } catch (const cdc::Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 NodeHarness kmeans(const std::string& parameters = R"({"clusters": 3, "restarts": 3, "pca_dim": 2})") {
   return NodeHarness("assign.kmeans", parameters, {{"D", 5}});
@@ -119,16 +111,16 @@ TEST(AssignKMeans, WhitenedComponentsAreUncorrelatedAndOfVarianceOne) {
 
 TEST(AssignKMeans, WhatCannotBeClusteredIsAnError) {
   NodeHarness node = kmeans();
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(error_of([&] {
               look(node, at::ones({60, 5}));
             }),
             "the features of all samples are the same, and no labels can be made of them: the network has collapsed; lower the learning rate");
   at::Tensor x = three_groups(true);
   x[4][2] = INFINITY;
-  EXPECT_EQ(message([&] { look(node, x); }), "what its input 'features' gives for the whole set is not finite everywhere: lower the learning rate");
-  EXPECT_NE(message([&] { look(node, x.narrow(0, 0, 2)); }).find("cluster"), std::string::npos) << "more clusters than samples";
+  EXPECT_EQ(error_of([&] { look(node, x); }), "what its input 'features' gives for the whole set is not finite everywhere: lower the learning rate");
+  EXPECT_NE(error_of([&] { look(node, x.narrow(0, 0, 2)); }).find("cluster"), std::string::npos) << "more clusters than samples";
   look(node, three_groups(true));
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(error_of([&] {
               codes(node, at::tensor({1, 60}, at::kLong));
             }),
             "it has no code for sample 60: codes are made at the start of an epoch, for the 60 samples trained on");

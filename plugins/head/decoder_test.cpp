@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "support/errors.hpp"
 #include "support/node_harness.hpp"
 #include "support/session_harness.hpp"
 
@@ -53,12 +54,7 @@ TEST(HeadDecoder, ImagesAreFloat32ForBfloat16FeaturesToo) {
 
 TEST(HeadDecoder, LayersThatDoNotFitAreRefused) {
   const auto message = [](const char* parameters, const NodeHarness::Sizes& sizes) {
-    try {
-      NodeHarness("head.decoder", parameters, sizes);
-    } catch (const cdc::Error& e) {
-      return std::string(e.what());
-    }
-    return std::string("no error");
+    return cdc::test::error_of([&] { NodeHarness("head.decoder", parameters, sizes); });
   };
   EXPECT_NE(
       message(R"({"channels": [8, 6], "strides": [2]})", {}).find("'channels', 'kernels' and 'strides' say different numbers of layers: 2, 5 and 1"),

@@ -5,10 +5,12 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include "support/errors.hpp"
 #include "support/node_harness.hpp"
 
 namespace {
 
+using cdc::test::error_of;
 using cdc::test::NodeHarness;
 
 at::Tensor logits(std::int64_t views, double phase = 0) {
@@ -47,12 +49,8 @@ TEST(LossKl, ViewsThatDoNotFitAreSaid) {
   NodeHarness loss("loss.kl");
   loss.input("prediction", logits(3));
   loss.input("target", at::softmax(logits(2), -1));
-  try {
-    loss.forward();
-    FAIL();
-  } catch (const cdc::Error& e) {
-    EXPECT_STREQ(e.what(), "loss.kl has 2 views of 'target' for 3 of 'prediction': give one for all, or as many");
-  }
+  const std::string said = error_of([&] { loss.forward(); });
+  EXPECT_EQ(said, "loss.kl has 2 views of 'target' for 3 of 'prediction': give one for all, or as many");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include <cmath>
 
+#include "support/errors.hpp"
 #include "support/node_harness.hpp"
 #include "support/session_harness.hpp"
 
@@ -39,12 +40,7 @@ at::Tensor loss(NodeHarness& node, const at::Tensor& z, const std::vector<at::Te
 }
 std::string message(const std::vector<at::Tensor>& prototypes, const std::vector<at::Tensor>& all_codes) {
   NodeHarness node("loss.prototype_contrast");
-  try {
-    loss(node, numbers({1, 2, 3}), prototypes, all_codes);
-  } catch (const cdc::Error& e) {
-    return e.what();
-  }
-  return "no error";
+  return cdc::test::error_of([&] { loss(node, numbers({1, 2, 3}), prototypes, all_codes); });
 }
 
 TEST(LossPrototypeContrast, IsTheMeanOverClusteringsOfTheCrossEntropyWithPrototypes) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/errors.hpp"
 #include "support/node_harness.hpp"
 
 namespace cdc::test {
@@ -42,12 +43,7 @@ inline double loss_of(const std::string& id, const std::string& parameters, cons
 
 /// The message of the error that it ends in.
 inline std::string loss_error(const std::string& id, const std::string& parameters, const LossInputList& inputs) {
-  try {
-    run_loss(id, parameters, inputs);
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
+  return error_of([&] { run_loss(id, parameters, inputs); });
 }
 
 /// Logits [views, B, K] that are finite, but where formulas break: no choice of a cluster, a batch of one, equal logits, certainty, an empty cluster.
