@@ -41,10 +41,10 @@ class Sinkhorn final : public cdc::Node {
   std::string normalise = "none";
   double epsilon = 0.05;
   int iterations = 3;
-  bool hard = false;
+  bool hard = false, jointly = false;
   std::vector<double> prior;
   std::int64_t queue_size = 0, start_epoch = 0;
-  /// The last scores of each view: [V, queue_size, K], a ring, and its place.
+  /// The last scores of each view: [V, queue_size, K], a ring, and its place; of all views [1, queue_size, K] where they are balanced jointly.
   at::Tensor queue, place;
   at::Tensor kept;  ///< [N, K] codes of the whole set
 
@@ -52,14 +52,15 @@ class Sinkhorn final : public cdc::Node {
   static constexpr cdc::Out<cdc::Codes> kCodes{"codes", "Soft (or one-hot) balanced assignment of each sample of each view"};
 
   static void describe(cdc::Schema<Sinkhorn>& s) {
-    s.summary("Balanced codes by Sinkhorn-Knopp: rows sum to 1, clusters get their share of the batch (each view by itself), or of the whole set.");
+    s.summary("Balanced codes by Sinkhorn-Knopp: rows sum to 1, clusters get their share of the batch (each view by itself, or all), or of the whole set.");
     cdc_assign::over_parameters(s);
     cdc_assign::normalise_parameter(s);
     s.param(&Sinkhorn::epsilon, "epsilon", "Weight of the entropy: smaller makes codes harder").range(1e-4, 1e4);
     s.param(&Sinkhorn::iterations, "iterations", "Number of iterations").range(1, 10000);
     s.param(&Sinkhorn::hard, "hard", "One-hot codes: the largest of each row");
+    s.param(&Sinkhorn::jointly, "jointly", "The views of a batch are balanced together, as one set of V * B rows, not each by itself");
     s.param(&Sinkhorn::prior, "prior", "The share of each cluster, positive, K numbers; empty: all equal").at_least(0);
-    s.param(&Sinkhorn::queue_size, "queue_size", "Scores of earlier batches that are balanced together with the batch, samples a view; 0: none")
+    s.param(&Sinkhorn::queue_size, "queue_size", "Scores of earlier batches that are balanced together with the batch, samples a view (jointly: of all views); 0: none")
         .range(0, 1e8);
     s.param(&Sinkhorn::start_epoch, "start_epoch", "First epoch (from 0) whose scores enter the queue; it is used once it is full").range(0, 1e6);
     s.input(kLogits).output(kCodes).full_precision().no_gradient();
@@ -70,6 +71,8 @@ class Sinkhorn final : public cdc::Node {
     if (over == "set" && queue_size > 0)
       throw cdc::Error(
           "'queue_size' fills up small batches, but with over = \"set\" no batch is balanced by itself: set queue_size = 0, or over = \"batch\"");
+    if (over == "set" && jointly)
+      throw cdc::Error("'jointly' joins the views of a batch, but with over = \"set\" a sample has one code for all views: leave one of the two out");
     for (const double share : prior)
       if (!(share > 0)) throw cdc::Error("every share of 'prior' must be positive: Sinkhorn has no solution with an empty cluster");
   }
@@ -85,7 +88,7 @@ class Sinkhorn final : public cdc::Node {
     } else {
       log_marginal_ = at::tensor(-std::log(static_cast<double>(clusters)), at::kFloat);
     }
-    queue = at::zeros({queue_size > 0 ? context.size("V") : 0, queue_size, clusters});
+    queue = at::zeros({queue_size == 0 ? 0 : jointly ? 1 : context.size("V"), queue_size, clusters});
     place = at::zeros({2}, at::kLong);
     kept = at::empty({0, clusters});
   }
@@ -102,23 +105,26 @@ class Sinkhorn final : public cdc::Node {
   }
 
   void forward(cdc::Step& step) override {
-    const at::Tensor scores = cdc_assign::normalised(step.in(kLogits).detach(), normalise).contiguous();
-    const std::int64_t views = scores.size(0), batch = scores.size(1), clusters = scores.size(2);
+    const at::Tensor by_view = cdc_assign::normalised(step.in(kLogits).detach(), normalise).contiguous();
+    const std::int64_t views = by_view.size(0), batch = by_view.size(1), clusters = by_view.size(2);
     if (step.training() && over == "set") {
-      step.out(kCodes, cdc_assign::of_batch(kept, step).expand(scores.sizes()));
+      step.out(kCodes, cdc_assign::of_batch(kept, step).expand(by_view.sizes()));
       return;
     }
-    if (step.training() && clusters > batch + queue_size)
+    const std::int64_t together = jointly ? views : 1;
+    if (step.training() && clusters > together * batch + queue_size)
       throw cdc::Error(
           fmt::format("a batch of {} samples cannot fill {} clusters evenly{}: raise batch_size to {} or more, or set queue_size (a few times the "
                       "number of clusters)",
-                      batch, clusters, queue_size > 0 ? fmt::format(", even with a queue of {}", queue_size) : "", clusters));
+                      batch, clusters, queue_size > 0 ? fmt::format(", even with a queue of {}", queue_size) : "",
+                      (clusters + together - 1) / together));
+    const at::Tensor scores = by_view.view({views / together, together * batch, clusters});
     at::Tensor codes = at::empty_like(scores);
     const bool queued = step.training() && queue_size > 0 && cdc::ring_count(place) == queue_size && step.epoch() >= start_epoch;
-    for (std::int64_t v = 0; v < views; ++v) balance(queued ? at::cat({queue[v], scores[v]}) : scores[v], codes[v]);
+    for (std::int64_t v = 0; v < scores.size(0); ++v) balance(queued ? at::cat({queue[v], scores[v]}) : scores[v], codes[v]);
     if (hard) codes = cdc_assign::one_hot(codes);
     if (step.training() && queue_size > 0 && step.epoch() >= start_epoch) newest_ = scores;
-    step.out(kCodes, codes);
+    step.out(kCodes, codes.view(by_view.sizes()));
   }
 
   void after_step(cdc::Step&) override {

@@ -174,6 +174,42 @@ TEST(AssignSinkhorn, ABatchLargerThanTheQueueLeavesItsLastSamples) {
   EXPECT_TRUE(at::equal(node.state()[0].tensor, x.narrow(1, 5, 4)));
 }
 
+TEST(AssignSinkhorn, JointlyTheViewsAreOneSet) {
+  NodeHarness node("assign.sinkhorn", R"({"jointly": true, "queue_size": 10})", {{"V", 2}, {"K", 6}});
+  const at::Tensor first = scores(2, 8, 6), second = scores(2, 8, 6, 3);
+  const auto step = [&](const at::Tensor& x) {
+    node.input("logits", x);
+    node.forward();
+    node.after_step();
+    return node.output("codes").flatten(0, 1);
+  };
+  EXPECT_TRUE(at::allclose(step(first), plain(first.flatten(0, 1)), 0, 1e-5));
+  // The queue has the last 10 of both views' 16 rows.
+  const at::Tensor all = at::cat({first.flatten(0, 1).narrow(0, 6, 10), second.flatten(0, 1)});
+  EXPECT_TRUE(at::allclose(step(second), plain(all).narrow(0, 10, 16), 0, 1e-5));
+}
+
+TEST(AssignSinkhorn, JointlyTwoViewsFillTwiceAsManyClusters) {
+  NodeHarness node("assign.sinkhorn", R"({"jointly": true})", {{"V", 2}, {"K", 16}});
+  node.input("logits", scores(2, 8, 16));
+  EXPECT_EQ(message(node), "no error");
+  NodeHarness small("assign.sinkhorn", R"({"jointly": true})", {{"V", 2}, {"K", 17}});
+  small.input("logits", scores(2, 8, 17));
+  EXPECT_NE(message(small).find("a batch of 8 samples cannot fill 17 clusters evenly: raise batch_size to 9 or more"), std::string::npos)
+      << message(small);
+}
+
+TEST(AssignSinkhorn, JointlyAndOverTheSetExcludeEachOther) {
+  try {
+    NodeHarness("assign.sinkhorn", R"({"jointly": true, "over": "set"})", {{"V", 2}, {"K", 3}});
+    FAIL();
+  } catch (const cdc::Error& e) {
+    EXPECT_NE(std::string(e.what()).find("'jointly' joins the views of a batch, but with over = \"set\" a sample has one code for all views"),
+              std::string::npos)
+        << e.what();
+  }
+}
+
 TEST(AssignSinkhorn, OverTheSetCodesAreThoseOfAllSamplesAndStayForEpochs) {
   NodeHarness node("assign.sinkhorn", R"({"over": "set", "every": 2, "normalise": "log_softmax", "epsilon": 0.04})", {{"V", 2}, {"K", 6}});
   const at::Tensor all = scores(1, 50, 6)[0], later = scores(1, 50, 6, 5)[0], which = at::tensor({49, 3, 8}, at::kLong);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ struct ArraySource {
 struct ArrayContents {
   int height = 0, width = 0, channels = 0;
   std::shared_ptr<std::uint8_t> pixels;  ///< [N, H, W, C]
-  std::vector<std::int32_t> labels;      ///< [N]
+  std::vector<std::int32_t> labels;      ///< [N], or empty
   std::vector<std::string> class_names;
   std::vector<ArraySource> sources;  ///< in order of the samples
   std::string split;
@@ -32,7 +33,9 @@ class ArrayDataset final : public Dataset {
  public:
   explicit ArrayDataset(ArrayContents contents) : c_(std::move(contents)) {}
 
-  std::int64_t size() const override { return static_cast<std::int64_t>(c_.labels.size()); }
+  std::int64_t size() const override {
+    return std::accumulate(c_.sources.begin(), c_.sources.end(), std::int64_t{0}, [](std::int64_t n, const ArraySource& s) { return n + s.count; });
+  }
   int channels() const override { return c_.channels; }
   std::array<int, 2> image_size() const override { return {c_.height, c_.width}; }
   Image image(std::int64_t i) const override {

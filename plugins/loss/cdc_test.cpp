@@ -6,14 +6,17 @@
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include "support/loss_harness.hpp"
 
 namespace {
 
+using cdc::test::loss_of;
 using cdc::test::NodeHarness;
 using cdc::test::numbers;
+using cdc::test::run_loss;
 
 at::Tensor unit(const at::Tensor& x) { return x / x.norm(2, {-1}, true); }
 
@@ -121,6 +124,68 @@ TEST(LossCdc, QueueAddsNegatives) {
     expected -= at::log_softmax(s, 1).diagonal().mean().item<double>() / 2;
   }
   EXPECT_NEAR(node.output("loss").item<double>(), expected, 1e-5);
+}
+
+TEST(LossCdc, KeysOfAMomentumEncoderAreConstants) {
+  const Batch b(2, 8, 4, 6);
+  const at::Tensor keys = unit(numbers({2, 8, 6}, 7)).requires_grad_();
+  const at::Tensor loss = run_loss("loss.cdc", R"({"normalise": "none", "tau_c": 0.3, "tau_n": 0.7})",
+                                   {{"cluster", b.cluster}, {"instance", b.instance}, {"codes", b.codes}, {"key_instance", keys}})
+                              .output("loss");
+  double expected = 0;
+  for (std::int64_t v = 0; v < 2; ++v) {
+    const at::Tensor s = at::mm(b.cluster.detach()[v], b.codes[1 - v].t()) / 0.3 + at::mm(b.instance.detach()[v], keys.detach()[1 - v].t()) / 0.7;
+    expected -= at::log_softmax(s, 1).diagonal().mean().item<double>() / 2;
+  }
+  EXPECT_NEAR(loss.item<double>(), expected, 1e-5);
+  loss.backward();
+  EXPECT_TRUE(b.instance.grad().defined());
+  EXPECT_FALSE(keys.grad().defined());
+}
+
+TEST(LossCdc, SmallCropsThatAreTheViewsAgainAddPairsWithTheOwnViewAlone) {
+  // Crops equal to the views meet each view: the pairs of different views a second time, and each view with itself.
+  const Batch b(2, 8, 4, 6);
+  const std::string parameters = R"({"normalise": "softmax", "swap_weight": 0.5})";
+  const double pairs = b.loss(parameters).item<double>();
+  const auto crops_of = [&](const at::Tensor& crop_cluster, const at::Tensor& crop_instance) {
+    return loss_of("loss.cdc", parameters,
+                   {{"cluster", b.cluster}, {"instance", b.instance}, {"codes", b.codes}, {"crop_cluster", crop_cluster}, {"crop_instance", crop_instance}});
+  };
+  double own = 0;
+  for (std::int64_t v = 0; v < 2; ++v) {
+    const at::Tensor q = at::softmax(b.cluster.detach()[v], -1), n = b.instance.detach()[v];
+    const at::Tensor s = at::mm(q, b.codes[v].t()) / 0.2 + at::mm(n, n.t()) / 0.2;
+    own -= at::log_softmax(s, 1).diagonal().mean().item<double>() / 2 + 0.5 * (b.codes[v] * q.log()).sum(-1).mean().item<double>() / 2;
+  }
+  // Two ordered pairs of views, then two crops with two views each: six pairs, of which two are a view with itself.
+  EXPECT_NEAR(crops_of(b.cluster, b.instance), (4 * pairs + 2 * own) / 6, 1e-5);
+  const double first = crops_of(b.cluster.narrow(0, 0, 1), b.instance.narrow(0, 0, 1)), second = crops_of(b.cluster.narrow(0, 1, 1), b.instance.narrow(0, 1, 1));
+  EXPECT_NEAR((first + second) / 2, (3 * pairs + own) / 4, 1e-5);
+}
+
+TEST(LossCdc, HalfOfAPairOfInputsIsAnError) {
+  const Batch b(2, 8, 4, 6);
+  const cdc::test::LossInputList views = {{"cluster", b.cluster}, {"instance", b.instance}, {"codes", b.codes}};
+  const auto with = [&](const char* port, const at::Tensor& x) {
+    cdc::test::LossInputList inputs = views;
+    inputs.emplace_back(port, x);
+    return cdc::test::error_of([&] { run_loss("loss.cdc", "{}", inputs); });
+  };
+  EXPECT_EQ(with("queue_codes", b.codes.narrow(0, 0, 1)), "loss.cdc has queue_codes but no queue_instance: connect both, or set use_instance = false");
+  EXPECT_EQ(with("crop_cluster", b.cluster), "loss.cdc has crop_cluster but no crop_instance: connect both, or set use_instance = false");
+  EXPECT_EQ(with("crop_instance", b.instance), "loss.cdc has crop_instance but no crop_cluster: connect both or neither");
+  cdc::test::LossInputList inputs = views;
+  inputs.emplace_back("crop_cluster", b.cluster);
+  EXPECT_NO_THROW(run_loss("loss.cdc", R"({"use_instance": false})", inputs));
+}
+
+TEST(LossCdc, FiniteForDegenerateInputsOfAllPorts) {
+  const at::Tensor codes = at::softmax(numbers({2, 1, 4}, 2), -1);
+  for (const at::Tensor& z : {at::zeros({2, 1, 4}), numbers({2, 1, 4}), 1e4 * numbers({2, 1, 4})})
+    cdc::test::expect_finite("loss.cdc", R"({"swap_weight": 1.0, "normalise": "softmax"})",
+                             {{"cluster", z}, {"instance", z}, {"codes", codes}, {"key_instance", z}, {"queue_codes", at::zeros({1, 0, 4})},
+                              {"queue_instance", at::zeros({1, 0, 4})}, {"crop_cluster", z}, {"crop_instance", z}});
 }
 
 TEST(LossCdc, OneViewIsAnErrorThatSaysWhatToSet) {

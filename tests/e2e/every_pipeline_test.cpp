@@ -32,7 +32,7 @@ void shrink_node(Value& node, const std::string& plugin) {
     return;
   }
   shrink_parameters(node);
-  if (plugin == "memory.queue") node["size"] = 96;
+  if (plugin == "memory.queue" || plugin == "memory.code_queue") node["size"] = 96;
   if (plugin.rfind("augment.", 0) == 0) {
     node["size"] = node.at("size").as_integer() > 0 && node.at("size").as_integer() < 28 ? 14 : 28;
     for (const char* name : {"mean", "std"}) {

@@ -72,6 +72,39 @@ for views, queue, parameters in ((1, 20, {}), (1, 20, {"tau": 0.07}), (2, 20, {"
          {"key": randn(views, 12, 8), **({} if queue is None else {"negatives": randn(1, queue, 8)})})
 
 
+# CDC as this project reconstructs it: each query against the keys of one view and the queue; small crops meet every view.
+def cdc(cluster, instance, codes, key_instance=None, queue_codes=None, queue_instance=None, crop_cluster=None, crop_instance=None, tau_c=0.2, tau_n=0.2,
+        normalise="l2", use_instance=True, swap_weight=0.0, swap_temperature=0.1):
+    def term(z, n, view):
+        q = {"l2": F.normalize(z, dim=1), "softmax": z.softmax(1), "none": z}[normalise]
+        k, m = codes[view], (instance if key_instance is None else key_instance)[view]
+        if queue_codes is not None:
+            k = torch.cat([k, queue_codes[0]])
+            m = torch.cat([m, queue_instance[0]]) if use_instance else m
+        s = q @ k.T / tau_c + (n @ m.T / tau_n if use_instance else 0)
+        swapped = z.softmax(1).log() if normalise == "softmax" else (q / swap_temperature).log_softmax(1)
+        return F.cross_entropy(s, torch.arange(len(q))) - swap_weight * (codes[view] * swapped).sum(1).mean()
+
+    terms = [term(cluster[i], instance[i], j) for i, j in itertools.permutations(range(len(cluster)), 2)]
+    if crop_cluster is not None:
+        terms += [term(z, n, j) for z, n in zip(crop_cluster, crop_instance) for j in range(len(cluster))]
+    return mean(terms)
+
+
+def directions(*shape):
+    return F.normalize(randn(*shape), dim=-1)
+
+
+for views, crops, keys, queue, parameters in (
+        (2, 0, False, None, {}), (2, 0, True, 20, {"normalise": "softmax", "swap_weight": 1.0}), (2, 2, False, None, {"normalise": "softmax", "swap_weight": 1.0}),
+        (3, 1, True, 7, {"swap_weight": 0.5, "tau_n": 0.5}), (2, 3, True, 0, {"normalise": "none", "tau_c": 0.5})):
+    case("loss.cdc", parameters, cdc,
+         {"cluster": randn(views, 10, 5), "instance": directions(views, 10, 6),
+          **({"crop_cluster": randn(crops, 10, 5), "crop_instance": directions(crops, 10, 6)} if crops else {})},
+         {"codes": codes(views, 10, 5), **({"key_instance": directions(views, 10, 6)} if keys else {}),
+          **({} if queue is None else {"queue_codes": codes(1, queue, 5), "queue_instance": directions(1, queue, 6)})})
+
+
 def byol(prediction, target):
     return mean((F.normalize(p, dim=1) - F.normalize(z, dim=1)).square().sum(1).mean() for p, z in pairs(prediction, target))
 

@@ -46,7 +46,7 @@ TEST(LossesOracle, ValueAndGradients) {
     }
     plugins.insert(id);
   }
-  EXPECT_EQ(plugins.size(), 13u);
+  EXPECT_EQ(plugins.size(), 14u);
 }
 
 }  // namespace
