@@ -18,7 +18,4 @@ struct CifarFormat {
 /// empty or has a label that class_names does not know. Which split each source belongs to is left to the caller.
 ArrayContents read_cifar(const std::vector<std::filesystem::path>& files, const CifarFormat& format, std::vector<std::string> class_names);
 
-/// The lines of a file of class names, blank ones left out. cdc::Error where their number is not `classes`.
-std::vector<std::string> read_class_names(const std::filesystem::path& file, std::size_t classes);
-
 }  // namespace cdc::dataset

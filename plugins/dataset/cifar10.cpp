@@ -3,6 +3,7 @@
 #include "cdc/error.hpp"
 #include "cdc/stage.hpp"
 #include "cifar.hpp"
+#include "files.hpp"
 
 namespace {
 
@@ -14,6 +15,7 @@ class Cifar10 final : public cdc::Stage {
   std::string split = "train";
   bool allow_partial = false;
 
+  static constexpr const char* kFolder = "cifar-10-batches-bin";
   static constexpr cdc::Out<cdc::Dataset> kData{"data", "The images and their labels"};
 
   static void describe(cdc::Schema<Cifar10>& s) {
@@ -61,7 +63,7 @@ class Cifar10 final : public cdc::Stage {
     Batches found;
     for (const std::string& part : cdc::dataset::split_parts(split)) {
       if (part == "test") {
-        found.present.push_back(need(fs::path(root) / "test_batch.bin", ""));
+        found.present.push_back(cdc::dataset::need_file(fs::path(root) / "test_batch.bin", kFolder));
         continue;
       }
       for (int b = 1; b <= 5; ++b) {
@@ -71,18 +73,11 @@ class Cifar10 final : public cdc::Stage {
         } else if (allow_partial && !(b == 5 && found.present.empty())) {
           ++found.missing;
         } else {
-          need(path, allow_partial ? "" : ", or set allow_partial = true to go on with the batches that are there");
+          cdc::dataset::need_file(path, kFolder, allow_partial ? "" : ", or set allow_partial = true to go on with the batches that are there");
         }
       }
     }
     return found;
-  }
-
-  fs::path need(const fs::path& path, const std::string& or_else) const {
-    if (!fs::exists(path))
-      throw cdc::Error(
-          fmt::format("{}: not there; set root to the folder of the binary version's files (cifar-10-batches-bin){}", path.string(), or_else));
-    return path;
   }
 };
 

@@ -3,6 +3,7 @@
 #include "cdc/error.hpp"
 #include "cdc/stage.hpp"
 #include "cifar.hpp"
+#include "files.hpp"
 
 namespace {
 
@@ -14,6 +15,7 @@ class Cifar100 final : public cdc::Stage {
   std::string split = "train";
   std::string label = "coarse";
 
+  static constexpr const char* kFolder = "cifar-100-binary";
   static constexpr cdc::Out<cdc::Dataset> kData{"data", "The images and their labels"};
 
   static void describe(cdc::Schema<Cifar100>& s) {
@@ -32,13 +34,13 @@ class Cifar100 final : public cdc::Stage {
 
   std::vector<fs::path> files() const override {
     std::vector<fs::path> all = images();
-    all.push_back(need(names_file()));
+    all.push_back(cdc::dataset::need_file(names_file(), kFolder));
     return all;
   }
 
   void run(cdc::StageContext& context) override {
     const bool fine = label == "fine";
-    std::vector<std::string> names = cdc::dataset::read_class_names(need(names_file()), fine ? 100 : 20);
+    std::vector<std::string> names = cdc::dataset::read_class_names(cdc::dataset::need_file(names_file(), kFolder), fine ? 100 : 20);
     cdc::dataset::ArrayContents c = cdc::dataset::read_cifar(images(), {2, fine ? 1 : 0}, std::move(names));
     const std::vector<std::string> parts = cdc::dataset::split_parts(split);
     for (std::size_t f = 0; f < parts.size(); ++f) c.sources[f].part = parts[f];
@@ -49,15 +51,10 @@ class Cifar100 final : public cdc::Stage {
  private:
   std::vector<fs::path> images() const {
     std::vector<fs::path> all;
-    for (const std::string& part : cdc::dataset::split_parts(split)) all.push_back(need(fs::path(root) / (part + ".bin")));
+    for (const std::string& part : cdc::dataset::split_parts(split)) all.push_back(cdc::dataset::need_file(fs::path(root) / (part + ".bin"), kFolder));
     return all;
   }
   fs::path names_file() const { return fs::path(root) / (label + "_label_names.txt"); }
-  static fs::path need(const fs::path& path) {
-    if (!fs::exists(path))
-      throw cdc::Error(fmt::format("{}: not there; set root to the folder of the binary version's files (cifar-100-binary)", path.string()));
-    return path;
-  }
 };
 
 }  // namespace

@@ -1,13 +1,10 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <fstream>
-#include <iterator>
-
+#include "array_dataset.hpp"
 #include "cdc/error.hpp"
 #include "cdc/parallel.hpp"
 #include "cdc/stage.hpp"
-#include "cifar.hpp"
+#include "files.hpp"
 
 namespace {
 
@@ -61,13 +58,9 @@ class Stl10 final : public cdc::Stage {
     std::size_t images = 0;
     for (const std::string& part : cdc::dataset::split_parts(split)) {
       const fs::path file = need(part + "_X.bin");
-      const std::size_t bytes = size_of(file);
-      if (bytes == 0 || bytes % kImage != 0)
-        throw cdc::Error(
-            fmt::format("{}: {} bytes is no whole number of images of {} bytes; it is cut short or not a file of this data set; fetch it again",
-                        file.string(), bytes, kImage));
-      c.sources.push_back({file.string(), static_cast<std::int64_t>(bytes / kImage), part});
-      images += bytes / kImage;
+      const std::size_t count = cdc::dataset::count_records(file, kImage);
+      c.sources.push_back({file.string(), static_cast<std::int64_t>(count), part});
+      images += count;
     }
     if (labelled()) {
       c.class_names = {"airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"};
@@ -87,31 +80,17 @@ class Stl10 final : public cdc::Stage {
   bool labelled() const { return split.find("unlabeled") == std::string::npos; }
   fs::path names_file() const { return fs::path(root) / "class_names.txt"; }
 
-  fs::path need(const std::string& name) const {
-    const fs::path path = fs::path(root) / name;
-    if (!fs::exists(path))
-      throw cdc::Error(fmt::format("{}: not there; set root to the folder of the binary version's files (stl10_binary)", path.string()));
-    return path;
-  }
-
-  static std::size_t size_of(const fs::path& file) {
-    std::error_code code;
-    const std::uintmax_t bytes = fs::file_size(file, code);
-    if (code) throw cdc::Error(fmt::format("{}: cannot be read: {}", file.string(), code.message()));
-    return static_cast<std::size_t>(bytes);
-  }
+  fs::path need(const std::string& name) const { return cdc::dataset::need_file(fs::path(root) / name, "stl10_binary"); }
 
   /// Appends the classes, 1 to 10 in the file, from 0.
   void read_labels(const cdc::dataset::ArraySource& source, std::vector<std::int32_t>& labels) const {
     const fs::path file = need(source.part + "_y.bin");
-    const std::size_t bytes = size_of(file);
-    if (bytes != static_cast<std::size_t>(source.count))
-      throw cdc::Error(fmt::format("{}: {} labels for the {} images of {}; fetch both again", file.string(), bytes, source.count, source.file));
-    std::ifstream in(file, std::ios::binary);
-    const std::vector<char> read((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-    if (read.size() != bytes) throw cdc::Error(fmt::format("{}: cannot be read", file.string()));
-    for (std::size_t i = 0; i < read.size(); ++i) {
-      const int label = static_cast<std::uint8_t>(read[i]);
+    const std::size_t count = cdc::dataset::file_bytes(file);
+    if (count != static_cast<std::size_t>(source.count))
+      throw cdc::Error(fmt::format("{}: {} labels for the {} images of {}; fetch both again", file.string(), count, source.count, source.file));
+    const std::vector<std::uint8_t> read = cdc::dataset::read_bytes(file, 0, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const int label = read[i];
       if (label < 1 || label > 10)
         throw cdc::Error(fmt::format("{}: label {} of image {} is out of range: classes are 1 to 10; the file is damaged or not of this data set",
                                      file.string(), label, i));
@@ -122,14 +101,10 @@ class Stl10 final : public cdc::Stage {
   /// The images to [count, 96, 96, 3] at `out`, some hundred a task: the unlabeled file has 2.8 GB.
   static void read_images(const cdc::dataset::ArraySource& source, std::uint8_t* out) {
     cdc::parallel_chunks(source.count, 256, [&](std::int64_t begin, std::int64_t end) {
-      std::ifstream in(source.file, std::ios::binary);
-      std::vector<char> bytes(static_cast<std::size_t>(end - begin) * kImage);
-      if (!in.seekg(static_cast<std::streamoff>(begin) * static_cast<std::streamoff>(kImage)) ||
-          !in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
-        throw cdc::Error(fmt::format("{}: cannot be read", source.file));
+      const std::vector<std::uint8_t> bytes =
+          cdc::dataset::read_bytes(source.file, static_cast<std::size_t>(begin) * kImage, static_cast<std::size_t>(end - begin) * kImage);
       for (std::int64_t i = begin; i < end; ++i)
-        to_rows(reinterpret_cast<const std::uint8_t*>(bytes.data()) + static_cast<std::size_t>(i - begin) * kImage,
-                out + static_cast<std::size_t>(i) * kImage);
+        to_rows(bytes.data() + static_cast<std::size_t>(i - begin) * kImage, out + static_cast<std::size_t>(i) * kImage);
     });
   }
 };
