@@ -52,7 +52,8 @@ class Sinkhorn final : public cdc::Node {
   static constexpr cdc::Out<cdc::Codes> kCodes{"codes", "Soft (or one-hot) balanced assignment of each sample of each view"};
 
   static void describe(cdc::Schema<Sinkhorn>& s) {
-    s.summary("Balanced codes by Sinkhorn-Knopp: rows sum to 1, clusters get their share of the batch (each view by itself, or all), or of the whole set.");
+    s.summary(
+        "Balanced codes by Sinkhorn-Knopp: rows sum to 1, clusters get their share of the batch (each view by itself, or all), or of the whole set.");
     cdc_assign::over_parameters(s);
     cdc_assign::normalise_parameter(s);
     s.param(&Sinkhorn::epsilon, "epsilon", "Weight of the entropy: smaller makes codes harder").range(1e-4, 1e4);
@@ -60,7 +61,8 @@ class Sinkhorn final : public cdc::Node {
     s.param(&Sinkhorn::hard, "hard", "One-hot codes: the largest of each row");
     s.param(&Sinkhorn::jointly, "jointly", "The views of a batch are balanced together, as one set of V * B rows, not each by itself");
     s.param(&Sinkhorn::prior, "prior", "The share of each cluster, positive, K numbers; empty: all equal").at_least(0);
-    s.param(&Sinkhorn::queue_size, "queue_size", "Scores of earlier batches that are balanced together with the batch, samples a view (jointly: of all views); 0: none")
+    s.param(&Sinkhorn::queue_size, "queue_size",
+            "Scores of earlier batches that are balanced together with the batch, samples a view (jointly: of all views); 0: none")
         .range(0, 1e8);
     s.param(&Sinkhorn::start_epoch, "start_epoch", "First epoch (from 0) whose scores enter the queue; it is used once it is full").range(0, 1e6);
     s.input(kLogits).output(kCodes).full_precision().no_gradient();
@@ -113,11 +115,10 @@ class Sinkhorn final : public cdc::Node {
     }
     const std::int64_t together = jointly ? views : 1;
     if (step.training() && clusters > together * batch + queue_size)
-      throw cdc::Error(
-          fmt::format("a batch of {} samples cannot fill {} clusters evenly{}: raise batch_size to {} or more, or set queue_size (a few times the "
-                      "number of clusters)",
-                      batch, clusters, queue_size > 0 ? fmt::format(", even with a queue of {}", queue_size) : "",
-                      (clusters + together - 1) / together));
+      throw cdc::Error(fmt::format(
+          "a batch of {} samples cannot fill {} clusters evenly{}: raise batch_size to {} or more, or set queue_size (a few times the "
+          "number of clusters)",
+          batch, clusters, queue_size > 0 ? fmt::format(", even with a queue of {}", queue_size) : "", (clusters + together - 1) / together));
     const at::Tensor scores = by_view.view({views / together, together * batch, clusters});
     at::Tensor codes = at::empty_like(scores);
     const bool queued = step.training() && queue_size > 0 && cdc::ring_count(place) == queue_size && step.epoch() >= start_epoch;

@@ -51,7 +51,8 @@ class Cifar100 final : public cdc::Stage {
  private:
   std::vector<fs::path> images() const {
     std::vector<fs::path> all;
-    for (const std::string& part : cdc::dataset::split_parts(split)) all.push_back(cdc::dataset::need_file(fs::path(root) / (part + ".bin"), kFolder));
+    for (const std::string& part : cdc::dataset::split_parts(split))
+      all.push_back(cdc::dataset::need_file(fs::path(root) / (part + ".bin"), kFolder));
     return all;
   }
   fs::path names_file() const { return fs::path(root) / (label + "_label_names.txt"); }

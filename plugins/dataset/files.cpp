@@ -11,7 +11,8 @@ namespace cdc::dataset {
 namespace fs = std::filesystem;
 
 fs::path need_file(const fs::path& path, const std::string& of, const std::string& or_else) {
-  if (!fs::exists(path)) throw Error(fmt::format("{}: not there; set root to the folder of the binary version's files ({}){}", path.string(), of, or_else));
+  if (!fs::exists(path))
+    throw Error(fmt::format("{}: not there; set root to the folder of the binary version's files ({}){}", path.string(), of, or_else));
   return path;
 }
 

@@ -9,7 +9,8 @@
 /// What the data sets of binary files share.
 namespace cdc::dataset {
 
-/// The path, which must be there: else cdc::Error saying to set root to the folder of the binary version, as it is called (`of`), and what else would do.
+/// The path, which must be there: else cdc::Error saying to set root to the folder of the binary version, as it is called (`of`), and what else would
+/// do.
 std::filesystem::path need_file(const std::filesystem::path& path, const std::string& of, const std::string& or_else = "");
 
 /// Bytes of a file. cdc::Error where it has no size, such as a folder.

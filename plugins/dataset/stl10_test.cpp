@@ -87,8 +87,9 @@ TEST_F(Stl10, NamesAMissingFile) {
 
 TEST_F(Stl10, NamesACutFile) {
   folder.write("test_X.bin", image(1).substr(1));
-  EXPECT_EQ(error("test"), file("test_X.bin") + ": 27647 bytes is no whole number of records of 27648 bytes; it is cut short or not a file of this "
-                                                "data set; fetch it again");
+  EXPECT_EQ(error("test"), file("test_X.bin") +
+                               ": 27647 bytes is no whole number of records of 27648 bytes; it is cut short or not a file of this "
+                               "data set; fetch it again");
 }
 
 TEST_F(Stl10, NamesLabelsThatDoNotFit) {

@@ -9,9 +9,9 @@ namespace {
 /// The loss of "CDC / CLC" (arXiv 2306.05439) as this project reconstructs it from the abstract. For a query i of one view and keys j of another:
 ///   s_ij = q_c,i . k_c,j / tau_c + q_n,i . k_n,j / tau_n,   L_i = -log(exp(s_ii) / sum_j exp(s_ij)),
 /// with q_c the normalised cluster scores, k_c the codes (constants), q_n the instance embeddings, and k_n those of the keys: the same embeddings, or
-/// a momentum encoder's (constants); the mean over samples and over all ordered pairs of views. Since exp(s_ij) = w_ij exp(q_c,i . k_c,j / tau_c) with
-/// w_ij = exp(q_n,i . k_n,j / tau_n), the instance part weights the negatives. Small crops (multi-crop, SwAV, arXiv 2006.09882, section 3.2) are queries
-/// that meet the keys of every view and are no keys themselves; each pair of a crop and a view weighs as much as a pair of views.
+/// a momentum encoder's (constants); the mean over samples and over all ordered pairs of views. Since exp(s_ij) = w_ij exp(q_c,i . k_c,j / tau_c)
+/// with w_ij = exp(q_n,i . k_n,j / tau_n), the instance part weights the negatives. Small crops (multi-crop, SwAV, arXiv 2006.09882, section 3.2) are
+/// queries that meet the keys of every view and are no keys themselves; each pair of a crop and a view weighs as much as a pair of views.
 class CdcLoss final : public cdc::Loss {
  public:
   double tau_c = 0.2, tau_n = 0.2, swap_weight = 0.0, swap_temperature = 0.1;
@@ -75,11 +75,11 @@ class CdcLoss final : public cdc::Loss {
     const std::int64_t count = small.query.size(0);
     at::Tensor of_crops;
     for (std::int64_t v = 0; v < views; ++v) {
-      const at::Tensor loss =
-          mean_loss(small, key.narrow(0, v, 1).expand({count, -1, -1}), codes.narrow(0, v, 1).expand({count, -1, -1}), further);
+      const at::Tensor loss = mean_loss(small, key.narrow(0, v, 1).expand({count, -1, -1}), codes.narrow(0, v, 1).expand({count, -1, -1}), further);
       of_crops = of_crops.defined() ? of_crops + loss : loss;
     }
-    // `total` stands for views * (views - 1) pairs, a mean over `views` of them at a time; `of_crops` for count * views, a mean over `count` at a time.
+    // `total` stands for views * (views - 1) pairs, a mean over `views` of them at a time; `of_crops` for count * views, a mean over `count` at a
+    // time.
     const double pairs = static_cast<double>(views - 1 + count);
     return total / pairs + of_crops * (static_cast<double>(count) / (static_cast<double>(views) * pairs));
   }
@@ -114,8 +114,8 @@ class CdcLoss final : public cdc::Loss {
     at::Tensor loss = at::cross_entropy_loss(at::bmm(of.query, keys.transpose(1, 2)).flatten(0, 1), own);
     // Cross-entropy by probabilities of logits that are normalised already: the mean over all samples of -sum_k code_k log_prediction_k.
     if (of.log_prediction.defined())
-      loss = loss - (codes.reshape({-1, clusters}) * of.log_prediction.reshape({-1, clusters})).sum() *
-                        (swap_weight / static_cast<double>(views * batch));
+      loss = loss -
+             (codes.reshape({-1, clusters}) * of.log_prediction.reshape({-1, clusters})).sum() * (swap_weight / static_cast<double>(views * batch));
     return loss;
   }
 };

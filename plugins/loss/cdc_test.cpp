@@ -149,8 +149,9 @@ TEST(LossCdc, SmallCropsThatAreTheViewsAgainAddPairsWithTheOwnViewAlone) {
   const std::string parameters = R"({"normalise": "softmax", "swap_weight": 0.5})";
   const double pairs = b.loss(parameters).item<double>();
   const auto crops_of = [&](const at::Tensor& crop_cluster, const at::Tensor& crop_instance) {
-    return loss_of("loss.cdc", parameters,
-                   {{"cluster", b.cluster}, {"instance", b.instance}, {"codes", b.codes}, {"crop_cluster", crop_cluster}, {"crop_instance", crop_instance}});
+    return loss_of(
+        "loss.cdc", parameters,
+        {{"cluster", b.cluster}, {"instance", b.instance}, {"codes", b.codes}, {"crop_cluster", crop_cluster}, {"crop_instance", crop_instance}});
   };
   double own = 0;
   for (std::int64_t v = 0; v < 2; ++v) {
@@ -160,7 +161,8 @@ TEST(LossCdc, SmallCropsThatAreTheViewsAgainAddPairsWithTheOwnViewAlone) {
   }
   // Two ordered pairs of views, then two crops with two views each: six pairs, of which two are a view with itself.
   EXPECT_NEAR(crops_of(b.cluster, b.instance), (4 * pairs + 2 * own) / 6, 1e-5);
-  const double first = crops_of(b.cluster.narrow(0, 0, 1), b.instance.narrow(0, 0, 1)), second = crops_of(b.cluster.narrow(0, 1, 1), b.instance.narrow(0, 1, 1));
+  const double first = crops_of(b.cluster.narrow(0, 0, 1), b.instance.narrow(0, 0, 1)),
+               second = crops_of(b.cluster.narrow(0, 1, 1), b.instance.narrow(0, 1, 1));
   EXPECT_NEAR((first + second) / 2, (3 * pairs + own) / 4, 1e-5);
 }
 
@@ -172,7 +174,8 @@ TEST(LossCdc, HalfOfAPairOfInputsIsAnError) {
     inputs.emplace_back(port, x);
     return cdc::test::error_of([&] { run_loss("loss.cdc", "{}", inputs); });
   };
-  EXPECT_EQ(with("queue_codes", b.codes.narrow(0, 0, 1)), "loss.cdc has queue_codes but no queue_instance: connect both, or set use_instance = false");
+  EXPECT_EQ(with("queue_codes", b.codes.narrow(0, 0, 1)),
+            "loss.cdc has queue_codes but no queue_instance: connect both, or set use_instance = false");
   EXPECT_EQ(with("crop_cluster", b.cluster), "loss.cdc has crop_cluster but no crop_instance: connect both, or set use_instance = false");
   EXPECT_EQ(with("crop_instance", b.instance), "loss.cdc has crop_instance but no crop_cluster: connect both or neither");
   cdc::test::LossInputList inputs = views;
@@ -184,8 +187,14 @@ TEST(LossCdc, FiniteForDegenerateInputsOfAllPorts) {
   const at::Tensor codes = at::softmax(numbers({2, 1, 4}, 2), -1);
   for (const at::Tensor& z : {at::zeros({2, 1, 4}), numbers({2, 1, 4}), 1e4 * numbers({2, 1, 4})})
     cdc::test::expect_finite("loss.cdc", R"({"swap_weight": 1.0, "normalise": "softmax"})",
-                             {{"cluster", z}, {"instance", z}, {"codes", codes}, {"key_instance", z}, {"queue_codes", at::zeros({1, 0, 4})},
-                              {"queue_instance", at::zeros({1, 0, 4})}, {"crop_cluster", z}, {"crop_instance", z}});
+                             {{"cluster", z},
+                              {"instance", z},
+                              {"codes", codes},
+                              {"key_instance", z},
+                              {"queue_codes", at::zeros({1, 0, 4})},
+                              {"queue_instance", at::zeros({1, 0, 4})},
+                              {"crop_cluster", z},
+                              {"crop_instance", z}});
 }
 
 TEST(LossCdc, OneViewIsAnErrorThatSaysWhatToSet) {
