@@ -49,6 +49,7 @@ class ConvNet final : public cdc::ModuleNode {
 
   static void describe(cdc::Schema<ConvNet>& s) {
     s.summary("Convolutions with batch normalisation and ReLU, then the mean over positions: for small images on a CPU.");
+    s.version(2);  // 2: first layer of grey images channels last
     s.param(&ConvNet::channels, "channels", "Channels of each layer's output").range(1, 65536).length(1, 64);
     s.param(&ConvNet::kernels, "kernels", "Side of each layer's kernel, odd").range(1, 31).length(1, 64);
     s.param(&ConvNet::strides, "strides", "Stride of each layer").range(1, 16).length(1, 64);

@@ -112,6 +112,7 @@ class ResNet final : public cdc::ModuleNode {
 
   static void describe(cdc::Schema<ResNet>& s) {
     s.summary(Depth::kSummary);
+    s.version(2);  // 2: first layer of grey images channels last
     s.param(&ResNet::stem, "stem", "imagenet: 7x7 convolution of stride 2 and max-pooling; cifar: 3x3 of stride 1, for images of 28 to 64 pixels")
         .choices({"imagenet", "cifar"});
     s.param(&ResNet::zero_init_residual, "zero_init_residual", "Start the last normalisation of each block at 0, so that blocks begin as identities");
