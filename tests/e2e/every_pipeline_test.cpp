@@ -75,6 +75,7 @@ void shrink_stage(Value& stage, const fs::path& data) {
     stage["prefix"] = "auto";
   }
   shrink_parameters(stage);
+  if (plugin == "cluster.spectral") stage["neighbors"] = 100;  // fewer leave the set's classes unconnected
   if (plugin == "stage.train") {
     stage["epochs"] = 2;
     stage["batch_size"] = 64;
