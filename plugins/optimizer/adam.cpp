@@ -1,4 +1,9 @@
-#include <ATen/TensorOperators.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_addcdiv.h>
+#include <ATen/ops/_foreach_addcmul.h>
+#include <ATen/ops/_foreach_div.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_sqrt.h>
 
 #include <cmath>
 
@@ -50,15 +55,31 @@ class AdamBase : public cdc::FusedOptimizer {
                   static_cast<float>(c.l2), static_cast<float>(c.keep), static_cast<float>(c.size), static_cast<float>(1.0 / c.root),
                   static_cast<float>(eps));
     });
+    // A GPU is asked for all parameters at once: one by one the launches take longer than the work.
+    std::vector<at::Tensor> p, g, m, v;
+    std::vector<at::Scalar> keeps, l2s, roots, sizes;
     for (const std::size_t i : w.on_device) {
       const Constants& c = of_slot[i];
-      at::Tensor p = slots_[i].parameter.tensor.detach(), g = w.gradients[i], m = slots_[i].memory[0], v = slots_[i].memory[1];
-      if (c.l2 != 0) g = g.add(p, c.l2);
-      m.lerp_(g, 1.0 - beta1);
-      v.mul_(beta2).addcmul_(g, g, 1.0 - beta2);
-      if (c.keep != 1) p.mul_(c.keep);
-      p.addcdiv_(m, (v.sqrt() / c.root).add_(eps), -c.size);
+      p.push_back(slots_[i].parameter.tensor.detach());
+      g.push_back(w.gradients[i]);
+      m.push_back(slots_[i].memory[0]);
+      v.push_back(slots_[i].memory[1]);
+      keeps.emplace_back(c.keep);
+      l2s.emplace_back(c.l2);
+      roots.emplace_back(c.root);
+      sizes.emplace_back(-c.size);
     }
+    if (p.empty()) return;
+    if (!decoupled() && weight_decay != 0) g = at::_foreach_add(g, at::_foreach_mul(p, l2s));
+    at::_foreach_mul_(m, beta1);
+    at::_foreach_add_(m, g, 1.0 - beta1);
+    at::_foreach_mul_(v, beta2);
+    at::_foreach_addcmul_(v, g, g, 1.0 - beta2);
+    if (decoupled() && weight_decay != 0) at::_foreach_mul_(p, keeps);
+    std::vector<at::Tensor> scale = at::_foreach_sqrt(v);
+    at::_foreach_div_(scale, roots);
+    at::_foreach_add_(scale, eps);
+    at::_foreach_addcdiv_(p, m, scale, sizes);
   }
 
  protected:

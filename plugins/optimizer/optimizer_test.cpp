@@ -22,18 +22,20 @@ at::Tensor numbers(at::IntArrayRef shape, double shift) {
   return (at::arange(n, at::kDouble) * 12.9898 + shift).sin().view(shape).to(at::kFloat);
 }
 
-/// A bias, a matrix of several runs, a convolution that is channels last, and one that never gets a gradient.
-std::vector<cdc::NamedTensor> parameters() {
+/// A bias, a matrix of several runs, a convolution that is channels last, and one that never gets a gradient. Float64 goes the way of a GPU's
+/// tensors.
+std::vector<cdc::NamedTensor> parameters(at::ScalarType type = at::kFloat) {
   std::vector<cdc::NamedTensor> all{{"bias", numbers({7}, 0), true, false},
                                     {"matrix", numbers({300, 250}, 1), true, true},
                                     {"conv", numbers({8, 4, 3, 3}, 2).contiguous(at::MemoryFormat::ChannelsLast), true, true},
                                     {"idle", numbers({5}, 3), true, true}};
-  for (auto& p : all) p.tensor.requires_grad_();
+  for (auto& p : all) p.tensor = p.tensor.to(type).requires_grad_();
   return all;
 }
 
 void give_gradients(const std::vector<cdc::NamedTensor>& p, int step) {
-  for (std::size_t i = 0; i < 3; ++i) p[i].tensor.mutable_grad() = numbers(p[i].tensor.sizes(), 10.0 * step + static_cast<double>(i)) * 0.3;
+  for (std::size_t i = 0; i < 3; ++i)
+    p[i].tensor.mutable_grad() = (numbers(p[i].tensor.sizes(), 10.0 * step + static_cast<double>(i)) * 0.3).to(p[i].tensor.scalar_type());
 }
 
 std::shared_ptr<cdc::Optimizer> make(const std::string& id, const std::string& json) {
@@ -47,8 +49,8 @@ std::shared_ptr<cdc::Optimizer> make(const std::string& id, const std::string& j
 
 /// 20 steps of both on the same gradients; LibTorch's own optimiser is the peer. The rate's factor changes on the way, as a schedule's does.
 template <class Peer, class Options>
-void compare(const std::string& id, const std::string& json, Options options) {
-  const auto ours = parameters(), theirs = parameters();
+void compare(const std::string& id, const std::string& json, Options options, at::ScalarType type) {
+  const auto ours = parameters(type), theirs = parameters(type);
   const auto optimizer = make(id, json);
   optimizer->setup(ours);
   std::vector<at::Tensor> tensors;
@@ -65,9 +67,14 @@ void compare(const std::string& id, const std::string& json, Options options) {
     for (std::size_t i = 0; i < ours.size(); ++i)
       ASSERT_TRUE(at::allclose(ours[i].tensor, theirs[i].tensor, 1e-6, 1e-6))
           << id << json << " " << ours[i].name << " step " << step << " differs by "
-          << (ours[i].tensor - theirs[i].tensor).abs().max().template item<float>();
+          << (ours[i].tensor - theirs[i].tensor).abs().max().template item<double>();
   }
-  EXPECT_TRUE(at::equal(ours[3].tensor, parameters()[3].tensor)) << "a parameter without a gradient moved";
+  EXPECT_TRUE(at::equal(ours[3].tensor, parameters(type)[3].tensor)) << "a parameter without a gradient moved";
+}
+
+template <class Peer, class Options>
+void compare(const std::string& id, const std::string& json, const Options& options) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) compare<Peer>(id, json, options, type);
 }
 
 TEST(Optimizers, SgdIsTorchs) {
@@ -105,8 +112,8 @@ TEST(Optimizers, DecayMayLeaveOutBiases) {
   }
 }
 
-TEST(Optimizers, LarsFollowsItsFormula) {
-  const auto ours = parameters(), theirs = parameters();
+void lars_follows_its_formula(at::ScalarType type) {
+  const auto ours = parameters(type), theirs = parameters(type);
   const auto lars = make("optimizer.lars", R"({"lr": 2.0, "momentum": 0.8, "weight_decay": 0.05, "trust_coefficient": 0.01})");
   lars->setup(ours);
   std::vector<at::Tensor> buffer;
@@ -126,6 +133,10 @@ TEST(Optimizers, LarsFollowsItsFormula) {
     }
     for (std::size_t i = 0; i < ours.size(); ++i) ASSERT_TRUE(at::allclose(ours[i].tensor, theirs[i].tensor, 1e-6, 1e-6)) << ours[i].name << step;
   }
+}
+
+TEST(Optimizers, LarsFollowsItsFormula) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) lars_follows_its_formula(type);
 }
 
 TEST(Optimizers, LarsTakesAPlainStepWhereAParameterIsZero) {

@@ -1,4 +1,5 @@
-#include <ATen/TensorOperators.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
 
 #include "cdc/error.hpp"
 #include "fused.hpp"
@@ -50,16 +51,23 @@ class Sgd final : public cdc::FusedOptimizer {
       else
         sgd_update(s.n, s.parameter, s.gradient, s.memory[0], m, nesterov ? 1.0f : 0.0f, nesterov ? m : 1.0f, l2, static_cast<float>(rate));
     });
+    // A GPU is asked for all parameters at once: one by one the launches take longer than the work.
+    std::vector<at::Tensor> p, g, b;
+    std::vector<at::Scalar> l2s;
     for (const std::size_t i : w.on_device) {
-      at::Tensor p = slots_[i].parameter.tensor.detach(), g = w.gradients[i];
-      if (l2_of(i) != 0) g = g.add(p, l2_of(i));
-      if (momentum != 0) {
-        at::Tensor b = slots_[i].memory[0];
-        b.mul_(momentum).add_(g);
-        g = nesterov ? g.add(b, momentum) : b;
-      }
-      p.sub_(g, rate);
+      p.push_back(slots_[i].parameter.tensor.detach());
+      g.push_back(w.gradients[i]);
+      if (momentum != 0) b.push_back(slots_[i].memory[0]);
+      l2s.emplace_back(l2_of(i));
     }
+    if (p.empty()) return;
+    if (weight_decay != 0) g = at::_foreach_add(g, at::_foreach_mul(p, l2s));
+    if (momentum != 0) {
+      at::_foreach_mul_(b, momentum);
+      at::_foreach_add_(b, g);
+      g = nesterov ? at::_foreach_add(g, b, momentum) : b;
+    }
+    at::_foreach_add_(p, g, -rate);
   }
 
  protected:
