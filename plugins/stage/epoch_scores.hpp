@@ -25,4 +25,7 @@ struct EpochScores {
 /// Of logits [N, K] on the CPU; `before`: the clusters of the look before, empty at the first.
 EpochScores score_epoch(const at::Tensor& logits, const std::vector<std::int32_t>& before, const cdc::Dataset& data);
 
+/// k-means of features [N, ...] on the CPU: a table of its inertia and, where there are labels, `oracle` (acc, nmi, ari). cdc::Error as cdc::kmeans.
+cdc::Value score_kmeans(const at::Tensor& features, std::int64_t clusters, std::uint64_t seed, const cdc::Dataset& data);
+
 }  // namespace cdc_stage

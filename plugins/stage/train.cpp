@@ -44,6 +44,8 @@ class Train final : public cdc::Stage {
   std::shared_ptr<cdc::Optimizer> optimizer;
   std::shared_ptr<cdc::Schedule> schedule;
   std::int64_t score_every = 0;
+  std::string score_features;
+  std::int64_t score_clusters = 0;
   std::string keep = "last";
   std::string precision = "auto";
   double checkpoint_seconds = 60;
@@ -64,6 +66,9 @@ class Train final : public cdc::Stage {
          "Epochs between two looks at the prediction of the whole set, for metrics.jsonl: confidence, agreement with the look before and, under the "
          "name 'oracle', scores against labels; 0: none")
         .at_least(0);
+    s.port(&Train::score_features, "score_features",
+           "Features whose k-means clusters are scored at each look: the curve of a method without clusters", cdc::PortType::embeddings);
+    s.param(&Train::score_clusters, "score_clusters", "How many clusters k-means finds there").range(0, 1e6);
     s.param(&Train::keep, "keep",
             "Which epoch's weights are the result: the last, that of the least mean loss, of the most confident prediction, or, by labels and so no "
             "unsupervised result, of the highest ACC; the latter two are of the epochs that score_every looks at")
@@ -88,7 +93,12 @@ class Train final : public cdc::Stage {
   }
 
   void check() const override {
-    if (score_every > 0 && prediction.empty()) throw cdc::Error("'score_every' looks at the prediction: set prediction = \"NODE\"");
+    if (score_every > 0 && prediction.empty() && score_features.empty())
+      throw cdc::Error("'score_every' looks at the prediction, or at 'score_features': set prediction = \"NODE\", or score_features");
+    if (!score_features.empty() && (score_every == 0 || score_clusters < 2))
+      throw cdc::Error("'score_features' wants to know when, and for how many clusters: set score_every = 1 or more and score_clusters = 2 or more");
+    if ((keep == "most_confident" || keep == "oracle") && prediction.empty())
+      throw cdc::Error(fmt::format("keep = \"{}\" chooses by the prediction: set prediction = \"NODE\"", keep));
     if ((keep == "most_confident" || keep == "oracle") && score_every == 0)
       throw cdc::Error(fmt::format("keep = \"{}\" chooses among the epochs that are looked at: set score_every = 1 or more", keep));
   }
@@ -108,6 +118,7 @@ class Training {
   void start();
   void end_restart();
   void look(Value& line);
+  at::Tensor of_whole_set(const std::pair<std::string, std::string>& port);
   void consider(double value);
   std::uint64_t seed() const;
   void train_epoch();
@@ -124,7 +135,7 @@ class Training {
   std::shared_ptr<const cdc::Dataset> data_;
   std::unique_ptr<cdc::GraphSession> session_;
   std::string precision_;
-  std::pair<std::string, std::string> loss_, prediction_;  ///< node, output
+  std::pair<std::string, std::string> loss_, prediction_, score_features_;  ///< node, output
   std::vector<at::Tensor> parameters_;
   std::int64_t steps_ = 0;  ///< of an epoch
   int threads_ = 0;
@@ -172,6 +183,7 @@ void Training::open() {
   precision_ = cdc::resolve_precision(stage_.precision, context_.device());
   loss_ = context_.port("loss");
   prediction_ = context_.port("prediction");
+  score_features_ = context_.port("score_features");
   threads_ = context_.threads();
   if (stage_.keep == "oracle" && data_->labels().empty())
     throw cdc::Error(fmt::format("keep = \"oracle\" chooses by labels, and stage '{}' has none: choose another", context_.source(Train::kData, 0)));
@@ -298,13 +310,21 @@ void Training::consider(double value) {
   for (const cdc::NamedTensor& t : session_->state()) best_.push_back({t.name, t.tensor.detach().cpu().clone(), t.trainable, t.decay});
 }
 
-/// The prediction of the whole set as it is now, into the epoch's line.
-void Training::look(Value& line) {
-  const at::Tensor logits = session_->features(prediction_.first, prediction_.second, stage_.evaluation_batch_size, [&](std::int64_t, std::int64_t) {
+at::Tensor Training::of_whole_set(const std::pair<std::string, std::string>& port) {
+  return session_->features(port.first, port.second, stage_.evaluation_batch_size, [&](std::int64_t, std::int64_t) {
     // The epoch is not over: its last checkpoint is where the same command goes on.
     if (context_.stopping()) throw cdc::Stopped("stopped while scoring an epoch; the same command goes on");
   });
-  cdc_stage::EpochScores scores = cdc_stage::score_epoch(logits, looked_, *data_);
+}
+
+/// The prediction and the features of the whole set as they are now, into the epoch's line.
+void Training::look(Value& line) {
+  if (!stage_.score_features.empty()) {
+    const std::uint64_t epoch_seed = cdc::Random(seed(), static_cast<std::uint64_t>(epoch_), 0, 0, 0x6ea5).next64();
+    line["kmeans"] = cdc_stage::score_kmeans(of_whole_set(score_features_), stage_.score_clusters, epoch_seed, *data_);
+  }
+  if (stage_.prediction.empty()) return;
+  cdc_stage::EpochScores scores = cdc_stage::score_epoch(of_whole_set(prediction_), looked_, *data_);
   const Value values = scores.to_value();
   for (const auto& [name, value] : values.as_table()) line[name] = value;
   if (stage_.keep == "most_confident") consider(-scores.confidence);

@@ -116,8 +116,35 @@ TEST_F(PipelineTest, EpochsAreScoredAndOneIsChosenByTheRuleThatIsNamed) {
   };
   EXPECT_NE(said({"stage.cdc.keep=oracle"}).find("keep = \"oracle\" chooses among the epochs that are looked at: set score_every = 1 or more"),
             std::string::npos);
+  const std::string unclear =
+      "'score_features' wants to know when, and for how many clusters: set score_every = 1 or more and score_clusters = 2 or more";
+  EXPECT_NE(said({"stage.cdc.score_features=encoder", "stage.cdc.score_every=1"}).find(unclear), std::string::npos);
+  EXPECT_NE(said({"stage.cdc.score_features=encoder", "stage.cdc.score_clusters=4"}).find(unclear), std::string::npos);
+
+  // Features instead of a prediction, and beside one.
+  const std::vector<std::string> features = {"stage.cdc.epochs=6", "stage.cdc.score_every=3", "stage.cdc.score_features=encoder",
+                                             "stage.cdc.score_clusters=4"};
+  ASSERT_EQ(cdc_run(features).code, 0);
+  const std::vector<Value> beside = lines();
+  EXPECT_EQ(summary().at("scores").at("cdc"), unseen) << "looking changes nothing";
   write_file(file_, std::regex_replace(read_file(file_), std::regex("prediction = \"head.cluster\"\n|\\[stage.scores\\][^]*"), ""));
-  EXPECT_NE(said({"stage.cdc.score_every=2"}).find("'score_every' looks at the prediction: set prediction = \"NODE\""), std::string::npos);
+  ASSERT_EQ(cdc_run(features).code, 0);
+  const std::vector<Value> alone = lines();
+  ASSERT_EQ(alone.size(), 6U);
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(alone[i].find("oracle"), nullptr);
+    EXPECT_EQ(alone[i].find("kmeans") != nullptr, i % 3 == 2);
+    if (i % 3 != 2) continue;
+    EXPECT_EQ(alone[i].at("kmeans"), beside[i].at("kmeans"));
+    EXPECT_GT(alone[i].at("kmeans").at("inertia").as_real(), 0);
+    EXPECT_GT(alone[i].at("kmeans").at("oracle").at("acc").as_real(), 0.4);
+  }
+  EXPECT_NE(said({"stage.cdc.score_every=2"})
+                .find("'score_every' looks at the prediction, or at 'score_features': set prediction = \"NODE\", or score_features"),
+            std::string::npos);
+  EXPECT_NE(said({"stage.cdc.score_every=2", "stage.cdc.score_features=encoder", "stage.cdc.score_clusters=4", "stage.cdc.keep=most_confident"})
+                .find("keep = \"most_confident\" chooses by the prediction: set prediction = \"NODE\""),
+            std::string::npos);
 }
 
 TEST_F(PipelineTest, NoEpochIsChosenByLabelsThatAreNotThere) {
