@@ -1,23 +1,55 @@
-"""Every method on Fashion-MNIST: the table of pipelines/README.md.
+"""Every method on one data set: the tables of pipelines/README.md.
 
-    python3 tests/bench/methods.py build/release/bin/cdc-run [--methods simclr moco] [--seeds 0 1 2] [--at-once 2] [--runs FOLDER] [--record FILE]
+    python3 tests/bench/methods.py build/release/bin/cdc-run [--data-set fashion_mnist] [--methods simclr moco] [--seeds 0 1 2] [--at-once 2]
+        [--passes 8] [--images FOLDER] [--keys KEY=VALUE ...] [--device cpu] [--threads 1] [--curves] [--runs FOLDER] [--record FILE]
 
-Runs pipelines/METHOD_fashion_mnist.toml with each seed, one thread a run and as many runs side by side as there are cores, and prints a row a prediction: mean and
-standard deviation over the seeds there are. Runs that have ended in FOLDER are read, not made again. FILE, one line of JSON a run, lets the table grow over days and
-machines: runs in it whose settings are still those of the pipeline are not made again, others are added; tests/bench/methods_fashion_mnist.jsonl is what the README
-shows. With --seeds and no seed nothing is run, and the table is that of FILE. What a method adds are the plugins of its nodes that SimCLR's file has not. Skips,
-saying so, without the data set.
+Runs pipelines/METHOD_DATASET.toml with each seed, as many runs side by side as there are cores, and prints a row a prediction: mean and standard deviation over
+the seeds there are. --passes brings the epochs of all stages of a file together to that number, each in its share; --images is the folder of the data set, where
+it is not the file's; --curves looks at each epoch's clusters. Runs that have ended in the folder of --runs are read, not made again. FILE, one line of JSON a run, lets the table
+grow over days and machines: runs in it whose settings are still those of the pipeline are not made again, others are added. Settings are what a file says; a new
+parameter at its default changes none. With --seeds and no seed nothing is run, and the table is that of FILE. What a method adds are the plugins of its nodes that
+SimCLR's file has not. Skips, saying so, without the data set.
 """
-import argparse, concurrent.futures, hashlib, json, os, pathlib, re, statistics, subprocess, tempfile, threading
+import argparse, concurrent.futures, functools, hashlib, json, os, pathlib, re, statistics, subprocess, tempfile, threading
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
-SUFFIX = "_fashion_mnist.toml"
+# Of another backbone or image size than the rest, or another name of the same.
+OTHERS = {"cifar10": {"clc", "deep_embeddings"}}
 
 
-def config(o, method):
-    """The pipeline as resolved, without the comments on where values come from."""
-    text = subprocess.run([o.cdc_run, str(REPO / "pipelines" / (method + SUFFIX)), "--print-config"], check=True, capture_output=True, text=True).stdout
-    return re.sub(r"\s+#[^\n\"]*$", "", text, flags=re.M)
+def file_of(o, method):
+    return REPO / "pipelines" / f"{method}_{o.data_set}.toml"
+
+
+@functools.lru_cache(None)
+def print_config(cdc_run, file, more):
+    return subprocess.run([cdc_run, str(file), *more, "--print-config"], check=True, capture_output=True, text=True).stdout
+
+
+def config(o, method, *more):
+    """The pipeline as resolved, with the comments on where values come from."""
+    return print_config(o.cdc_run, file_of(o, method), more)
+
+
+def overrides(o, method):
+    more = [*o.keys, *([f"stage.images.root={o.images}"] if o.images else [])]
+    stages = re.split(r"^\[stage\.(\w+)\]", config(o, method), flags=re.M)
+    trained = {name: text for name, text in zip(stages[1::2], stages[2::2]) if 'plugin = "stage.train"' in text}
+    epochs = {name: int(re.search(r"^epochs = (\d+)", text, re.M)[1]) for name, text in trained.items()}
+    for name in epochs:
+        if o.passes:
+            more.append(f"stage.{name}.epochs={max(1, round(epochs[name] * o.passes / sum(epochs.values())))}")
+        if o.curves:
+            more.append(f"stage.{name}.score_every=1")
+            if 'prediction = ""' in trained[name]:
+                more += [f"stage.{name}.score_features=encoder", f"stage.{name}.score_clusters=10"]
+    return more
+
+
+def settings_of(o, method, more):
+    """What the run depends on: what is said, without defaults, places and the folder of the data."""
+    said = [line for line in config(o, method, *more).splitlines() if not line.endswith("# default") and not re.match(r"(root|score_\w+) = ", line)]
+    return hashlib.sha256(re.sub(r"\s+#[^\n\"]*$", "", "\n".join(said), flags=re.M).encode()).hexdigest()[:16]
 
 
 def plugins(o, method):
@@ -34,53 +66,77 @@ class Record:
 
     def find(self, method, seed, settings):
         found = self.runs.get((method, seed))
-        return found["scores"] if found and found["settings"] == settings else None
+        return found and found["settings"] == settings
 
-    def add(self, method, seed, settings, result):
-        scores = {name: {k: round(s[k], 4) for k in ("acc", "nmi", "ari")} for name, s in result["scores"].items()}
+    def add(self, run):
         with self.lock:
-            self.runs[method, seed] = {"method": method, "seed": seed, "settings": settings, "scores": scores}
+            self.runs[run["method"], run["seed"]] = run
             if self.file:
                 self.file.write_text("".join(json.dumps(self.runs[key]) + "\n" for key in sorted(self.runs)))
-        return scores
+
+
+def curve(folder):
+    """Of each epoch: its stage, what has been trained so far, loss, and ACC and NMI of its clusters, or of k-means of its features."""
+    out = []
+    for line in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines()):
+        if "epoch" not in line:
+            continue
+        oracle = line.get("oracle") or line.get("kmeans", {}).get("oracle") or {}
+        out.append([line["stage"], line["epoch"], round(line["loss"], 4), *(round(oracle[k], 4) for k in ("acc", "nmi") if k in oracle)])
+    return out
 
 
 def run(o, record, method, seed):
-    settings = hashlib.sha256(config(o, method).encode()).hexdigest()[:16]
-    known = record.find(method, seed, settings)
-    if known:
-        return known
+    more = overrides(o, method)
+    settings = settings_of(o, method, more)
+    if record.find(method, seed, settings):
+        return
     folder = pathlib.Path(o.runs) / f"{method}-{seed}"
     summary = folder / "summary.json"
     if not summary.exists():
-        command = [o.cdc_run, REPO / "pipelines" / (method + SUFFIX), "--seed", seed, "--threads", 1, "--cache", f"{o.runs}/cache", "--run-dir", folder]
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+        command = [o.cdc_run, file_of(o, method), *more, "--seed", seed, "--threads", o.threads, "--device", o.device, "--cache", f"{o.runs}/cache"]
+        done = subprocess.run([str(c) for c in [*command, "--run-dir", folder]], capture_output=True, text=True)
         if done.returncode != 0:
-            raise SystemExit(f"{method}, seed {seed}: {done.stderr}")
+            print(f"{method}, seed {seed}: {done.stderr}", flush=True)
+            return
     result = json.loads(summary.read_text())
-    line = "  ".join(f"{name} {s['acc']:.3f}/{s['nmi']:.3f}" for name, s in result["scores"].items())
-    print(f"{method} seed {seed}: {line}", flush=True)
-    return record.add(method, seed, settings, result)
+    scores = {name: {k: round(s[k], 4) for k in ("acc", "nmi", "ari")} for name, s in result["scores"].items()}
+    print(f"{method} seed {seed}: " + "  ".join(f"{name} {s['acc']:.3f}/{s['nmi']:.3f}" for name, s in scores.items()), flush=True)
+    made = {"method": method, "seed": seed, "settings": settings, "scores": scores}
+    if o.curves:
+        made["curve"] = curve(folder)
+    record.add(made)
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("cdc_run")
-    p.add_argument("--methods", nargs="+", default=sorted(f.name[: -len(SUFFIX)] for f in (REPO / "pipelines").glob("*" + SUFFIX)))
+    p.add_argument("--data-set", default="fashion_mnist", help="whose files pipelines/METHOD_DATASET.toml are run")
+    p.add_argument("--methods", nargs="+", default=None)
     p.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     p.add_argument("--at-once", type=int, default=os.cpu_count())
+    p.add_argument("--passes", type=int, default=0, help="passes over the images in all stages together; 0: as the files say")
+    p.add_argument("--images", default=None, help="folder of the data set")
+    p.add_argument("--keys", nargs="+", default=[], metavar="KEY=VALUE", help="of every pipeline")
+    p.add_argument("--device", default="cpu")
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--curves", action="store_true", help="score each epoch's clusters, and record them")
     p.add_argument("--runs", default=None, help="where runs and their cache go, and stay; a temporary folder otherwise")
     p.add_argument("--record", default=None, help="one line a run: read, and added to")
     o = p.parse_args()
+    suffix = f"_{o.data_set}.toml"
+    if o.methods is None:
+        o.methods = sorted({f.name[: -len(suffix)] for f in (REPO / "pipelines").glob("*" + suffix)} - OTHERS.get(o.data_set, set()))
     record = Record(o)
-    if not pathlib.Path(os.environ.get("CDC_FASHION_MNIST", "/usr/share/datasets/fashion-mnist")).exists():
-        print("skipped: no Fashion-MNIST; Debian's package is dataset-fashion-mnist")
+    images = o.images or {"fashion_mnist": os.environ.get("CDC_FASHION_MNIST", "/usr/share/datasets/fashion-mnist")}.get(o.data_set)
+    if o.seeds and images and not pathlib.Path(images).exists():
+        print(f"skipped: no images in {images}; Debian's package of Fashion-MNIST is dataset-fashion-mnist")
         return
     with tempfile.TemporaryDirectory() as temporary:
         o.runs = o.runs or temporary
         with concurrent.futures.ThreadPoolExecutor(o.at_once) as pool:
-            jobs = {(m, s): pool.submit(run, o, record, m, s) for s in o.seeds for m in o.methods}
-            for job in jobs.values():
+            jobs = [pool.submit(run, o, record, m, s) for s in o.seeds for m in o.methods]
+            for job in jobs:
                 job.result()
     base = plugins(o, "simclr")
     print("\n| method | file | adds | prediction | seeds | ACC | NMI |\n|---|---|---|---|---|---|---|")
@@ -90,7 +146,7 @@ def main():
         for name in runs[0] if runs else []:
             values = [[r[name][score] for r in runs] for score in ("acc", "nmi")]
             shown = [f"{statistics.mean(v):.3f}" + (f" ± {statistics.stdev(v):.3f}" if len(v) > 1 else "") for v in values]
-            print(f"| {method} | `{method}{SUFFIX}` | {adds} | {name} | {len(runs)} | {shown[0]} | {shown[1]} |")
+            print(f"| {method} | `{method}{suffix}` | {adds} | {name} | {len(runs)} | {shown[0]} | {shown[1]} |")
 
 
 if __name__ == "__main__":
