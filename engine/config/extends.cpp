@@ -1,9 +1,10 @@
-// Files that extend files: a chain of them becomes one spec.
+// Files that extend files become one spec.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "config/spec.hpp"
 #include "config/suggest.hpp"
@@ -13,11 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Layer {
-  std::string file;
-  fs::path canonical;  ///< by which a circle is seen
-  Spec spec;
-  std::vector<Spec> removed;
+constexpr std::size_t kMaximumFilesDeep = 100;
+
+struct File {
+  std::string name;
+  fs::path canonical;  ///< by which a file is known again
+  std::string text;
 };
 
 std::optional<Spec> taken(Spec& table, std::string_view key) {
@@ -26,13 +28,6 @@ std::optional<Spec> taken(Spec& table, std::string_view key) {
   Spec out = std::move(at->second);
   table.table.erase(at);
   return out;
-}
-
-/// "a.toml -> b.toml -> c.toml"
-std::string chain_text(const std::vector<Layer>& layers, const std::string& last) {
-  std::string out;
-  for (const Layer& layer : layers) out += layer.file + " -> ";
-  return out + last;
 }
 
 std::optional<std::string> text_of(const fs::path& file) {
@@ -50,42 +45,54 @@ std::optional<std::string> base_text(const std::string& name) {
   return text_of(name);
 }
 
-fs::path canonical(const fs::path& file) {
+fs::path canonical_path(const fs::path& file) {
   std::error_code error;
   fs::path out = fs::canonical(file, error);
   return error ? file : out;
 }
 
-/// Takes the keys that speak of the base off; false where what they say cannot be gone on from.
-bool read_keys(Layer& layer, std::optional<Spec>& extends, std::vector<Diagnostic>& problems) {
-  extends = taken(layer.spec, "extends");
-  std::optional<Spec> remove = taken(layer.spec, "remove");
-  if (extends) {
-    if (!extends->is_string()) {
-      if (!extends->is_told())
-        problems.push_back(
-            {extends->where, fmt::format("'extends' must name one file, extends = \"FILE.toml\", found {}", extends->value().to_json())});
-      return false;
-    }
-    expand_variables(*extends, problems);
-    if (extends->told) return false;
+/// What `extends` names, variables expanded. Nothing where that cannot be gone on from.
+std::optional<std::vector<Spec>> names_in(Spec extends, std::vector<Diagnostic>& problems) {
+  const auto add_problem = [&](const Spec& found) {
+    problems.push_back({found.where, fmt::format("'extends' must name a file or a list of files, extends = \"FILE.toml\" or [\"ONE.toml\", "
+                                                 "\"OTHER.toml\"], found {}",
+                                                 found.value().to_json())});
+  };
+  std::vector<Spec> names;
+  if (!extends.is_array()) {
+    names.push_back(std::move(extends));
+  } else if (extends.array.empty()) {
+    add_problem(extends);
+    return std::nullopt;
+  } else {
+    names = std::move(extends.array);
   }
-  if (!remove) return true;
+  bool good = true;
+  for (Spec& name : names) {
+    if (name.is_string())
+      expand_variables(name, problems);
+    else if (!name.is_told())
+      add_problem(name);
+    good = good && name.is_string() && !name.told;
+  }
+  if (!good) return std::nullopt;
+  return names;
+}
+
+/// The paths in `remove`, of a file that extends others or not.
+std::vector<Spec> paths_in(Spec remove, bool extends, std::vector<Diagnostic>& problems) {
   if (!extends) {
-    problems.push_back({remove->key_where,
+    problems.push_back({remove.key_where,
                         "'remove' takes something out of the file that this one extends, but it extends none: write extends = "
                         "\"FILE.toml\" before it, or leave it out"});
-    return true;
+    return {};
   }
-  if (remove->is_told()) return true;
-  const bool strings = remove->is_array() && std::all_of(remove->array.begin(), remove->array.end(), [](const Spec& s) { return s.is_string(); });
-  if (strings) {
-    layer.removed = std::move(remove->array);
-  } else {
-    problems.push_back({remove->where, fmt::format("'remove' must be a list of keys, remove = [\"stage.NAME\", \"stage.NAME.KEY\"], found {}",
-                                                   remove->value().to_json())});
-  }
-  return true;
+  if (remove.is_told()) return {};
+  if (remove.is_array() && std::all_of(remove.array.begin(), remove.array.end(), [](const Spec& s) { return s.is_string(); }))
+    return std::move(remove.array);
+  problems.push_back({remove.where, fmt::format("'remove' must be a list of keys, remove = [\"stage.NAME\", \"stage.NAME.KEY\"], found {}",
+                                                remove.value().to_json())});
+  return {};
 }
 
 /// To whom a table's parameters belong: a plugin, variables in its name counted by what they mean, or to sharing or following another node.
@@ -106,9 +113,110 @@ bool states(const Spec& table) {
          std::any_of(table.table.begin(), table.table.end(), [](const auto& entry) { return !entry.second.is_table() || entry.first == "in"; });
 }
 
+/// Reads files with all that they extend. Each is read once, by however many ways it is reached.
+class Reader {
+ public:
+  explicit Reader(std::vector<Diagnostic>& problems) : problems_(problems) {}
+
+  /// Nothing where one of the files cannot be read.
+  std::optional<Spec> read(const File& file) {
+    std::optional<Spec> own = parse_toml(file.text, file.name, problems_, files_read_++);
+    if (!own) return std::nullopt;
+    std::optional<Spec> extends = taken(*own, "extends");
+    std::optional<Spec> remove = taken(*own, "remove");
+    std::vector<Spec> removed;
+    if (remove) removed = paths_in(std::move(*remove), extends.has_value(), problems_);
+    if (!extends) return own;
+    open_.push_back(&file);
+    std::optional<Spec> whole = read_extended(std::move(*extends));
+    open_.pop_back();
+    if (!whole) return std::nullopt;
+    for (const Spec& path : removed) take_away(*whole, path, problems_);
+    const Location where = own->where;
+    merge(*whole, std::move(*own), file.name);
+    whole->where = where;
+    return whole;
+  }
+
+ private:
+  /// What the innermost open file extends, each further file laid onto those before it.
+  std::optional<Spec> read_extended(Spec extends) {
+    const std::optional<std::vector<File>> files = find_extended(std::move(extends));
+    if (!files) return std::nullopt;
+    // Read from the last, which wins, so that Location::depth counts in this order.
+    std::vector<Spec> wholes;
+    for (auto one = files->rbegin(); one != files->rend(); ++one) {
+      // By its folder too: two links to one file mean other files by the same relative names.
+      const fs::path name = one->name, key = canonical_path(name.parent_path() / ".") / name.filename();
+      auto known = known_.find(key);
+      if (known == known_.end()) {
+        std::optional<Spec> whole = read(*one);
+        if (!whole) return std::nullopt;
+        known = known_.emplace(key, std::move(*whole)).first;
+      }
+      wholes.push_back(known->second);
+    }
+    Spec out = std::move(wholes.back());
+    for (wholes.pop_back(); !wholes.empty(); wholes.pop_back()) merge(out, std::move(wholes.back()), open_.back()->name);
+    return out;
+  }
+
+  std::optional<std::vector<File>> find_extended(Spec extends) {
+    const std::optional<std::vector<Spec>> names = names_in(std::move(extends), problems_);
+    if (!names) return std::nullopt;
+    std::vector<File> out;
+    for (const Spec& name : *names) {
+      std::optional<File> found = find(name);
+      if (!found) continue;
+      const auto same = [&](const File& one) { return one.canonical == found->canonical; };
+      if (const auto before = std::find_if(out.begin(), out.end(), same); before != out.end())
+        problems_.push_back(
+            {name.where, fmt::format("the file '{}' is in this list already, as '{}': take one of the two out", found->name, before->name)});
+      else
+        out.push_back(std::move(*found));
+    }
+    if (out.size() != names->size()) return std::nullopt;
+    return out;
+  }
+
+  std::optional<File> find(const Spec& name) {
+    const std::string file = (fs::path(open_.back()->name).parent_path() / name.string()).string();
+    std::optional<std::string> text = base_text(file);
+    if (!text) {
+      problems_.push_back({name.where, fmt::format("the file '{}' that this one extends cannot be opened: check its name, which is relative to the "
+                                                   "folder of the file that says it, and that it may be read ({})",
+                                                   name.string(), chain_text(file))});
+      return std::nullopt;
+    }
+    File found{file, canonical_path(file), std::move(*text)};
+    if (std::any_of(open_.begin(), open_.end(), [&](const File* one) { return one->canonical == found.canonical; })) {
+      problems_.push_back({name.where, fmt::format("these files extend each other in a circle: {}. Take one 'extends' away", chain_text(file))});
+      return std::nullopt;
+    }
+    if (open_.size() == kMaximumFilesDeep) {
+      problems_.push_back({name.where, fmt::format("more than {} files extend one another, from '{}' to '{}': join some of them into one",
+                                                   kMaximumFilesDeep, open_.front()->name, file)});
+      return std::nullopt;
+    }
+    return found;
+  }
+
+  /// "a.toml -> b.toml -> c.toml": the open files and one more.
+  std::string chain_text(const std::string& last) const {
+    std::string out;
+    for (const File* file : open_) out += file->name + " -> ";
+    return out + last;
+  }
+
+  std::vector<Diagnostic>& problems_;
+  std::vector<const File*> open_;   ///< each extends the next
+  std::map<fs::path, Spec> known_;  ///< with all that they extend
+  int files_read_ = 0;
+};
+
 }  // namespace
 
-void merge(Spec& base, Spec over) {
+void merge(Spec& base, Spec over, const std::string& file) {
   if (!base.is_table() || !over.is_table()) {
     base = std::move(over);
     return;
@@ -119,13 +227,14 @@ void merge(Spec& base, Spec over) {
     const auto parameter = [](const auto& entry) { return entry.first != "in" && entry.first != "graph"; };
     base.table.erase(std::remove_if(base.table.begin(), base.table.end(), parameter), base.table.end());
   }
+  if (owner) base.remover = file;
   if (states(over)) {
     base.where = over.where;
     base.key_where = over.key_where;
   }
   for (auto& [key, entry] : over.table) {
     if (Spec* there = base.find(key); there != nullptr)
-      merge(*there, std::move(entry));
+      merge(*there, std::move(entry), file);
     else
       base.table.emplace_back(key, std::move(entry));
   }
@@ -160,45 +269,13 @@ void take_away(Spec& base, const Spec& path, std::vector<Diagnostic>& problems) 
   if (input) tables[tables.size() - 2]->where = path.where;
 }
 
-std::optional<Spec> read_chain(const fs::path& file, std::vector<Diagnostic>& problems) {
+std::optional<Spec> read_whole(const fs::path& file, std::vector<Diagnostic>& problems) {
   std::optional<std::string> text = text_of(file);
   if (!text) {
     problems.push_back({{file.string(), 1, 1}, "the pipeline file cannot be opened: check its name and that it may be read"});
     return std::nullopt;
   }
-  std::vector<Layer> layers;
-  for (std::string name = file.string();;) {
-    std::optional<Spec> spec = parse_toml(*text, name, problems, static_cast<int>(layers.size()));
-    if (!spec) return std::nullopt;
-    Layer& layer = layers.emplace_back(Layer{name, canonical(name), std::move(*spec), {}});
-    std::optional<Spec> extends;
-    if (!read_keys(layer, extends, problems)) return std::nullopt;
-    if (!extends) break;
-    const std::string base = (fs::path(name).parent_path() / extends->string()).string();
-    text = base_text(base);
-    if (!text) {
-      problems.push_back(
-          {extends->where, fmt::format("the file '{}' that this one extends cannot be opened: check its name, which is relative to the "
-                                       "folder of the file that says it, and that it may be read ({})",
-                                       extends->string(), chain_text(layers, base))});
-      return std::nullopt;
-    }
-    const fs::path found = canonical(base);
-    if (std::any_of(layers.begin(), layers.end(), [&](const Layer& one) { return one.canonical == found; })) {
-      problems.push_back(
-          {extends->where, fmt::format("these files extend each other in a circle: {}. Take one 'extends' away", chain_text(layers, base))});
-      return std::nullopt;
-    }
-    name = base;
-  }
-  const Location where = layers.front().spec.where;
-  Spec whole = std::move(layers.back().spec);
-  for (auto layer = layers.rbegin() + 1; layer != layers.rend(); ++layer) {
-    for (const Spec& path : layer->removed) take_away(whole, path, problems);
-    merge(whole, std::move(layer->spec));
-  }
-  whole.where = where;
-  return whole;
+  return Reader(problems).read({file.string(), canonical_path(file), std::move(*text)});
 }
 
 }  // namespace cdc::detail

@@ -127,6 +127,116 @@ TEST_F(ExtendsTest, NamesAreRelativeToTheFileThatSaysThem) {
   EXPECT_EQ(problems_of("nul.toml"), "nul.toml:1:11: error: the file 'first.toml");  // the rest is behind the letter NUL
 }
 
+TEST_F(ExtendsTest, OfAListTheLastWins) {
+  write("first.toml", "extends = \"deeper/base.toml\"\n[stage.a]\nplugin = \"p.a\"\nk = 2\nl = 2\nin.x = \"u\"\n[stage.a.graph.n]\n");
+  write("deeper/base.toml", "[stage.a]\nk = 1\nl = 1\nm = 1\n[stage.b]\nk = 1\nl = 1\n");
+  write("deeper/part.toml", "extends = \"parts_base.toml\"\nremove = [\"stage.c\"]\n[stage.b]\nk = 3\n[stage.a]\nl = 3\n");
+  write("deeper/parts_base.toml", "[stage.c]\n[stage.a]\nm = 4\nl = 4\n[stage.d]\nk = 4\n");
+  ::setenv("CDC_TEST_SET", "part", 1);
+  const std::string list = "extends = [\"first.toml\", \"${here}/deeper/${CDC_TEST_SET}.toml\"]\n";
+  write("x.toml", list);
+  EXPECT_EQ(json("x.toml"), R"({"stage":{"a":{"k":2,"l":3,"m":4,"plugin":"p.a","in":{"x":"u"},"graph":{"n":{}}},"b":{"k":3,"l":1},"d":{"k":4}}})");
+  const Spec whole = read("x.toml");
+  EXPECT_EQ(without_folder(to_toml(whole.find("stage")->find("b")->value(), *whole.find("stage")->find("b"))),
+            "k = 3  # deeper/part.toml:4\nl = 1  # deeper/base.toml:7\n");
+  // Then `remove`, then the file's own tables.
+  write("y.toml", list + "remove = [\"stage.d.k\", \"stage.b\", \"stage.a.in.x\"]\n[stage.b]\nl = 5\n[stage.a]\nm = 5\n");
+  EXPECT_EQ(json("y.toml"), R"({"stage":{"a":{"k":2,"l":3,"m":5,"plugin":"p.a","in":{},"graph":{"n":{}}},"d":{},"b":{"l":5}}})");
+  // Another plugin: wiring stays, and the file with the list may remove it.
+  write("plugin.toml", "[stage.a]\nplugin = \"p.b\"\n");
+  write("z.toml", "extends = [\"first.toml\", \"plugin.toml\"]\n");
+  const Spec spec = read("z.toml");
+  const Spec& a = *spec.find("stage")->find("a");
+  EXPECT_EQ(a.value().to_json(), R"({"in":{"x":"u"},"graph":{"n":{}},"plugin":"p.b"})");
+  EXPECT_EQ(without_folder(a.remover), "z.toml");
+  EXPECT_LT(a.find("plugin")->where.depth, a.find("in")->find("x")->where.depth);
+  EXPECT_EQ(place(spec), "z.toml:1:1");
+  // One file in a list is that file.
+  write("w.toml", "extends = [\"x.toml\"]\n");
+  EXPECT_EQ(json("w.toml"), json("x.toml"));
+}
+
+TEST_F(ExtendsTest, TwoWaysToOneFileAreNoCircle) {
+  write("base.toml", "[stage.a]\nk = 1\nl = 1\nday = 1979-05-27\n");
+  write("one.toml", "extends = \"base.toml\"\n[stage.a]\nk = 2\nday = 1\n[stage.b]\n");
+  write("other.toml", "extends = \"./base.toml\"\n[stage.a]\nl = 3\nday = 1\n");
+  write("x.toml", "extends = [\"one.toml\", \"other.toml\", \"deeper/../base.toml\"]\n");
+  // Said once, by the name that was read first.
+  EXPECT_EQ(problems_of("x.toml"), "deeper/../base.toml:4:7: error: dates and times are no values here: write a string in quotes");
+  write("base.toml", "[stage.a]\nk = 1\nl = 1\n");
+  write("y.toml", "extends = [\"one.toml\", \"other.toml\"]\n");
+  // The base is laid on with the second file again.
+  EXPECT_EQ(json("y.toml"), R"({"stage":{"a":{"k":1,"l":3,"day":1},"b":{}}})");
+  // Twice as many ways with each file: each is read once.
+  for (int i = 0; i < 40; ++i) {
+    const std::string next = std::to_string(i + 1) + ".toml";
+    write("a" + std::to_string(i) + ".toml", "extends = [\"a" + next + "\", \"b" + next + "\"]\n");
+    write("b" + std::to_string(i) + ".toml", "extends = [\"b" + next + "\", \"a" + next + "\"]\n[stage.b]\n");
+  }
+  write("a40.toml", "[stage.a]\n");
+  write("b40.toml", "[stage.a]\nk = 1\n");
+  EXPECT_EQ(json("a0.toml"), R"({"stage":{"a":{"k":1},"b":{}}})");
+  // A link in another folder means other files by the same names.
+  write("linked.toml", "extends = \"base.toml\"\n[stage.b]\nk = \"${here}\"\n");
+  write("deeper/base.toml", "[stage.a]\nk = 5\n");
+  fs::create_symlink("../linked.toml", folder_ / "deeper/link.toml");
+  write("two.toml", "extends = \"linked.toml\"\n");
+  write("z.toml", "extends = [\"two.toml\", \"deeper/link.toml\"]\n");
+  EXPECT_EQ(json("z.toml"), R"({"stage":{"a":{"k":5,"l":1},"b":{"k":")" + (folder_ / "deeper").string() + R"("}}})");
+}
+
+TEST_F(ExtendsTest, AWrongListSaysWhere) {
+  write("base.toml", "[stage.a]\nk = 1\n");
+  const auto said = [&](const std::string& list) {
+    write("x.toml", "extends = " + list + "\n");
+    return problems_of("x.toml");
+  };
+  const std::string form = "'extends' must name a file or a list of files, extends = \"FILE.toml\" or [\"ONE.toml\", \"OTHER.toml\"], found ";
+  EXPECT_EQ(said("[]"), "x.toml:1:11: error: " + form + "[]");
+  EXPECT_EQ(said("3"), "x.toml:1:11: error: " + form + "3");
+  EXPECT_EQ(said("[\"base.toml\", 3, [\"base.toml\"]]"), "x.toml:1:25: error: " + form + "3\nx.toml:1:28: error: " + form + "[\"base.toml\"]");
+  EXPECT_EQ(said("[1979-05-27]"), "x.toml:1:12: error: dates and times are no values here: write a string in quotes");
+  ::unsetenv("CDC_TEST_UNSET");
+  EXPECT_EQ(said("[\"base.toml\", \"${CDC_TEST_UNSET}\"]"),
+            "x.toml:1:25: error: the environment variable 'CDC_TEST_UNSET' is not set: set it, or give a default here, ${CDC_TEST_UNSET:-VALUE}");
+  EXPECT_EQ(said("[\"base.toml\",\n \"base.toml\"]"),
+            "x.toml:2:2: error: the file 'base.toml' is in this list already, as 'base.toml': take one of the two out");
+  EXPECT_EQ(said("[\"base.toml\", \"deeper/../base.toml\"]"),
+            "x.toml:1:25: error: the file 'deeper/../base.toml' is in this list already, as 'base.toml': take one of the two out");
+  // Both are told.
+  const std::string remedy = "cannot be opened: check its name, which is relative to the folder of the file that says it, and that it may be read";
+  EXPECT_EQ(said("[\"no.toml\", \"base.toml\", \"none.toml\"]"),
+            "x.toml:1:12: error: the file 'no.toml' that this one extends " + remedy + " (x.toml -> no.toml)\n" +
+                "x.toml:1:36: error: the file 'none.toml' that this one extends " + remedy + " (x.toml -> none.toml)");
+  write("part.toml", "extends = [\"base.toml\", \"x.toml\"]\n");
+  EXPECT_EQ(said("[\"base.toml\", \"part.toml\"]"),
+            "part.toml:1:25: error: these files extend each other in a circle: x.toml -> part.toml -> x.toml. Take one 'extends' away");
+  EXPECT_EQ(said("[\"base.toml\", \"x.toml\"]"),
+            "x.toml:1:25: error: these files extend each other in a circle: x.toml -> x.toml. Take one 'extends' away");
+  write("part.toml", "remove = [\"stage.a\"]\n");
+  EXPECT_EQ(said("[\"base.toml\", \"part.toml\"]"),
+            "part.toml:1:1: error: 'remove' takes something out of the file that this one extends, but it extends none: write extends = "
+            "\"FILE.toml\" before it, or leave it out");
+}
+
+TEST_F(ExtendsTest, ProblemsAreSortedByTheOrderInWhichFilesWin) {
+  const std::string wrong = "[stage.a]\nday = 1979-05-27\n";
+  write("a.toml", wrong);
+  write("c.toml", "extends = \"a.toml\"\n" + wrong);
+  write("b.toml", wrong);
+  write("x.toml", "extends = [\"b.toml\", \"c.toml\"]\n" + wrong);
+  const std::string message = ": error: dates and times are no values here: write a string in quotes";
+  EXPECT_EQ(problems_of("x.toml"), "x.toml:3:7" + message + "\nc.toml:3:7" + message + "\na.toml:2:7" + message + "\nb.toml:2:7" + message);
+}
+
+TEST_F(ExtendsTest, AChainEndsAfterAHundredFiles) {
+  for (int i = 1; i < 5000; ++i) write(std::to_string(i) + ".toml", "extends = \"" + std::to_string(i + 1) + ".toml\"\n");
+  EXPECT_EQ(problems_of("1.toml"),
+            "100.toml:1:11: error: more than 100 files extend one another, from '1.toml' to '101.toml': join some of them into one");
+  write("100.toml", "[stage.a]\nk = 1\n");
+  EXPECT_EQ(json("1.toml"), R"({"stage":{"a":{"k":1}}})");
+}
+
 TEST_F(ExtendsTest, PlacesAreThoseOfTheFileThatStatesThem) {
   write("base.toml", "[stage.a]\nk = 1\nin.x = 1\n[stage.b]\nk = 1\nin.x = 1\n[stage.b.graph.n]\n[stage.c]\nk = 1\nin.x = 1\n");
   write("x.toml", "extends = \"base.toml\"\nremove = [\"stage.c.in.x\"]\n[stage.a]\nl = 2\n[stage.b.graph.n]\nx = 1\n");

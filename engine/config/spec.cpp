@@ -120,7 +120,7 @@ std::optional<Spec> read_spec(const std::string& text, const std::string& file, 
 }
 
 std::optional<Spec> read_spec_file(const std::filesystem::path& file, const std::vector<std::string>& overrides, std::vector<Diagnostic>& problems) {
-  std::optional<Spec> spec = detail::read_chain(file, problems);
+  std::optional<Spec> spec = detail::read_whole(file, problems);
   if (!spec) return std::nullopt;
   return completed(std::move(*spec), overrides, problems);
 }

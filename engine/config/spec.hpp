@@ -21,6 +21,7 @@ struct Spec {
   std::vector<std::pair<std::string, Spec>> table;  ///< in order of the file; of the files, what is extended first
   std::vector<Spec> array;
   std::vector<std::string> variables;  ///< of the environment whose values are in this string
+  std::string remover;                 ///< of a table whose plugin was laid onto a former table: the file that can `remove` what is left of that one
   bool told = false;                   ///< cannot be what the user meant, and that is among the problems already
 
   bool is_table() const { return type == Value::Type::table; }
@@ -61,9 +62,9 @@ void expand_variables(Spec& spec, std::vector<Diagnostic>& problems);
 void apply_override(Spec& root, const std::string& argument, int number, std::vector<Diagnostic>& problems);
 
 /// A file and all that it extends as one spec, as it stands: strings are not expanded. Nothing where one of them cannot be read.
-std::optional<Spec> read_chain(const std::filesystem::path& file, std::vector<Diagnostic>& problems);
-/// What `over` states, onto `base`.
-void merge(Spec& base, Spec over);
+std::optional<Spec> read_whole(const std::filesystem::path& file, std::vector<Diagnostic>& problems);
+/// What `over` states, onto `base`, as `file` says by its tables or its list.
+void merge(Spec& base, Spec over, const std::string& file);
 /// Takes the entry at a dotted path ("stage.cdc.schedule") out of the base.
 void take_away(Spec& base, const Spec& path, std::vector<Diagnostic>& problems);
 

@@ -81,8 +81,8 @@ struct PipelineDraft {
 };
 
 // parts.cpp: plugin, parameters, component of a stage or node.
-/// Where a file names another plugin for `draft` than the file that it extends, and `entry` of that one (at `path`, below the draft's table) does not
-/// fit the new plugin: how the former takes it out. Empty where both stand in one file.
+/// Where a file names another plugin for `draft` than the file that it is laid onto, and `entry` of that one (at `path`, below the draft's table)
+/// does not fit the new plugin: which file takes it out, and how. Empty where both stand in one file.
 std::string removal_hint(const Draft& draft, const Spec& entry, const std::string& path);
 /// "extends" and "remove" below a table's header: a hint, empty for any other key.
 std::string misplaced_hint(const std::string& key);

@@ -211,8 +211,9 @@ std::string removal_hint(const Draft& draft, const Spec& entry, const std::strin
   const Spec* owner = nullptr;
   for (const char* key : {"shares", "follows", "plugin"})
     if (owner == nullptr) owner = draft.spec->find(key);
-  if (owner == nullptr || owner->key_where.depth == Location::kCommandLine || owner->key_where.depth >= entry.key_where.depth) return {};
-  return fmt::format("; {} can take it out: remove = [\"{}.{}\"]", owner->key_where.file, draft.header, path);
+  if (owner == nullptr || draft.spec->remover.empty()) return {};
+  if (owner->key_where.depth == Location::kCommandLine || owner->key_where.depth >= entry.key_where.depth) return {};
+  return fmt::format("; {} can take it out: remove = [\"{}.{}\"]", draft.spec->remover, draft.header, path);
 }
 
 std::string misplaced_hint(const std::string& key) {

@@ -112,7 +112,8 @@ TEST(Fuzz, FilesThatExtend) {
   const fs::path folder = fs::path(testing::TempDir()) / ("cdc_fuzz_" + std::to_string(::getpid()));
   fs::create_directories(folder);
   cdc::test::write_file(folder / "base.toml", cdc::test::good_pipeline());
-  const std::string extending = R"(extends = "base.toml"
+  cdc::test::write_file(folder / "part.toml", "[stage.kmeans]\nclusters = 4\n");
+  const std::string extending = R"(extends = ["base.toml", "part.toml"]
 remove = ["stage.scores", "stage.tune.schedule"]
 [stage.pretext]
 optimizer = { plugin = "optimizer.sgd", lr = 2 }
@@ -139,11 +140,14 @@ clusters = 5
   }
   EXPECT_GT(count, 0);
   EXPECT_LT(count, 3000);
-  // Each file names another, or itself.
+  // Each file names others, or itself.
   const std::vector<std::string> names{"a.toml", "b.toml", "c.toml", "", ".", "base.toml", "/dev/zero"};
   for (int i = 0; i < 500; ++i) {
-    for (int k = 0; k < 3; ++k)
-      cdc::test::write_file(folder / names[static_cast<std::size_t>(k)], "extends = \"" + names[random() % names.size()] + "\"\n");
+    for (int k = 0; k < 3; ++k) {
+      std::string list = "\"" + names[random() % names.size()] + "\"";
+      while (random() % 2 == 0) list += ", \"" + names[random() % names.size()] + "\"";
+      cdc::test::write_file(folder / names[static_cast<std::size_t>(k)], "extends = [" + list + "]\n");
+    }
     planned("a.toml");
   }
   fs::remove_all(folder);

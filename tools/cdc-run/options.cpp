@@ -23,7 +23,9 @@ std::optional<Options> read_options(int argc, const char* const* argv, const std
   app.footer(
       "Exit codes: 2 the file or command line, 3 a plugin could not be loaded, 4 a stage failed (what is done stays cached), 5 stopped by a signal.");
   app.set_version_flag("--version", version);
-  app.add_option("FILE", options.file, "The pipeline, a TOML file; with extends = \"OTHER.toml\" it states what differs from that one")->required();
+  app.add_option("FILE", options.file,
+                 "The pipeline, a TOML file; with extends = \"OTHER.toml\", or a list of files, it states what differs from them")
+      ->required();
   app.add_option("key=value", options.overrides, "Changes to it: stage.train.epochs=5");
   app.add_option("--seed", seed, "The same as pipeline.seed=N")->check(CLI::NonNegativeNumber);
   app.add_flag("--check", options.check, "Checks the file alone; needs no data");
