@@ -5,12 +5,12 @@
 
 Runs pipelines/METHOD_DATASET.toml with each seed, as many runs side by side as there are cores, and prints a row a prediction: mean and standard deviation over
 the seeds there are. --passes brings the epochs of all stages of a file together to that number, each in its share; --images is the folder of the data set, where
-it is not the file's; --curves looks at each epoch's clusters. Runs that have ended in the folder of --runs are read, not made again. FILE, one line of JSON a run, lets the table
-grow over days and machines: runs in it whose settings are still those of the pipeline are not made again, others are added. Settings are what a file says; a new
+it is not the file's; --curves looks at each epoch's clusters. Runs that have ended in the folder of --runs are read, not made again. FILE, one line of JSON a run,
+lets the table grow over days and machines: runs in it of the same settings and device are not made again, others are added. Settings are what a file says; a new
 parameter at its default changes none. With --seeds and no seed nothing is run, and the table is that of FILE. What a method adds are the plugins of its nodes that
-SimCLR's file has not. Skips, saying so, without the data set.
+SimCLR's file has not. A run that fails is told, the others go on, and the exit code is 1. Skips, saying so, without the data set.
 """
-import argparse, concurrent.futures, functools, hashlib, json, os, pathlib, re, statistics, subprocess, tempfile, threading
+import argparse, concurrent.futures, functools, hashlib, json, os, pathlib, re, statistics, subprocess, sys, tempfile, threading
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 # Of another backbone or image size than the rest, or another name of the same.
@@ -21,9 +21,16 @@ def file_of(o, method):
     return REPO / "pipelines" / f"{method}_{o.data_set}.toml"
 
 
+def output_of(command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip())
+    return done.stdout
+
+
 @functools.lru_cache(None)
 def print_config(cdc_run, file, more):
-    return subprocess.run([cdc_run, str(file), *more, "--print-config"], check=True, capture_output=True, text=True).stdout
+    return output_of([cdc_run, file, *more, "--print-config"])
 
 
 def config(o, method, *more):
@@ -64,9 +71,9 @@ class Record:
         lines = self.file.read_text().splitlines() if self.file and self.file.exists() else []
         self.runs = {(r["method"], r["seed"]): r for r in map(json.loads, lines)}
 
-    def find(self, method, seed, settings):
+    def has(self, method, seed, settings, device):
         found = self.runs.get((method, seed))
-        return found and found["settings"] == settings
+        return found is not None and (found["settings"], found["device"]) == (settings, device)
 
     def add(self, run):
         with self.lock:
@@ -89,20 +96,17 @@ def curve(folder):
 def run(o, record, method, seed):
     more = overrides(o, method)
     settings = settings_of(o, method, more)
-    if record.find(method, seed, settings):
+    if record.has(method, seed, settings, o.device):
         return
-    folder = pathlib.Path(o.runs) / f"{method}-{seed}"
+    folder = pathlib.Path(o.runs) / f"{method}-{seed}-{settings}"
     summary = folder / "summary.json"
     if not summary.exists():
         command = [o.cdc_run, file_of(o, method), *more, "--seed", seed, "--threads", o.threads, "--device", o.device, "--cache", f"{o.runs}/cache"]
-        done = subprocess.run([str(c) for c in [*command, "--run-dir", folder]], capture_output=True, text=True)
-        if done.returncode != 0:
-            print(f"{method}, seed {seed}: {done.stderr}", flush=True)
-            return
+        output_of([*command, "--run-dir", folder])
     result = json.loads(summary.read_text())
     scores = {name: {k: round(s[k], 4) for k in ("acc", "nmi", "ari")} for name, s in result["scores"].items()}
     print(f"{method} seed {seed}: " + "  ".join(f"{name} {s['acc']:.3f}/{s['nmi']:.3f}" for name, s in scores.items()), flush=True)
-    made = {"method": method, "seed": seed, "settings": settings, "scores": scores}
+    made = {"method": method, "seed": seed, "settings": settings, "device": o.device, "scores": scores}
     if o.curves:
         made["curve"] = curve(folder)
     record.add(made)
@@ -131,23 +135,25 @@ def main():
     images = o.images or {"fashion_mnist": os.environ.get("CDC_FASHION_MNIST", "/usr/share/datasets/fashion-mnist")}.get(o.data_set)
     if o.seeds and images and not pathlib.Path(images).exists():
         print(f"skipped: no images in {images}; Debian's package of Fashion-MNIST is dataset-fashion-mnist")
-        return
+        return 0
     with tempfile.TemporaryDirectory() as temporary:
         o.runs = o.runs or temporary
         with concurrent.futures.ThreadPoolExecutor(o.at_once) as pool:
-            jobs = [pool.submit(run, o, record, m, s) for s in o.seeds for m in o.methods]
-            for job in jobs:
-                job.result()
+            jobs = {(m, s): pool.submit(run, o, record, m, s) for s in o.seeds for m in o.methods}
+    failed = {of: job.exception() for of, job in jobs.items() if job.exception()}
+    for (method, seed), error in failed.items():
+        print(f"{method}, seed {seed}: {error}", file=sys.stderr)
     base = plugins(o, "simclr")
     print("\n| method | file | adds | prediction | seeds | ACC | NMI |\n|---|---|---|---|---|---|---|")
-    for method in o.methods:
+    for method in [m for m in o.methods if any(key[0] == m for key in record.runs)]:
         adds = ", ".join(f"`{x}`" for x in sorted(plugins(o, method) - base)) or "-"
         runs = [record.runs[key]["scores"] for key in sorted(record.runs) if key[0] == method and (not o.seeds or key[1] in o.seeds)]
         for name in runs[0] if runs else []:
             values = [[r[name][score] for r in runs] for score in ("acc", "nmi")]
             shown = [f"{statistics.mean(v):.3f}" + (f" ± {statistics.stdev(v):.3f}" if len(v) > 1 else "") for v in values]
             print(f"| {method} | `{method}{suffix}` | {adds} | {name} | {len(runs)} | {shown[0]} | {shown[1]} |")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,7 +10,8 @@ namespace {
 using KillTest = SmallPipeline;
 
 /// What a checkpoint may hold beside weights: the clusters of the last look, the best epoch's weights.
-const std::vector<std::string> kMore = {"stage.cdc.score_every=1", "stage.cdc.keep=most_confident"};
+const std::vector<std::string> kMore = {"stage.cdc.score_every=1", "stage.cdc.score_features=encoder", "stage.cdc.score_clusters=4",
+                                        "stage.cdc.keep=most_confident"};
 
 /// How often to kill; CDC_KILLS sets another number.
 int kills() {
