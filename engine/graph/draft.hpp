@@ -45,7 +45,7 @@ struct Draft {
   std::vector<std::pair<std::string, std::int64_t>> sizes;
   std::map<std::string, std::string> size_origin;  ///< what fixed each size that is known
   std::optional<std::size_t> shares;               ///< index in the graph of the node whose plugin, parameters and weights it has
-  std::optional<Following> follows;                ///< index in the graph of the node whose plugin and parameters it has, and whose weights it follows
+  std::optional<Following> follows;  ///< index in the graph of the node whose plugin and parameters it has, and whose weights it follows
 
   std::string title() const;  ///< "node 'head'"
   bool has_output(const PortInfo& port) const;
