@@ -111,6 +111,19 @@ add_library(cdc_torch INTERFACE IMPORTED GLOBAL)
 add_library(cdc::torch ALIAS cdc_torch)
 target_include_directories(cdc_torch SYSTEM INTERFACE ${_cdc_torch_before} ${CDC_TORCH_INCLUDE} ${CDC_TORCH_INCLUDE}/torch/csrc/api/include)
 target_link_libraries(cdc_torch INTERFACE ${CDC_TORCH_LIB_torch} ${CDC_TORCH_LIB_torch_cpu} ${CDC_TORCH_LIB_c10})
+# For code that calls at::parallel_for, which is serial without OpenMP. It takes the OpenMP runtime that LibTorch brings, where it brings one: two of them are two
+# teams of threads that spin against each other. So is a runtime of another compiler than GCC, with which the loops are left serial.
+add_library(cdc_torch_parallel INTERFACE IMPORTED GLOBAL)
+add_library(cdc::torch_parallel ALIAS cdc_torch_parallel)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  file(GLOB _cdc_torch_gomp ${CDC_TORCH_LIBRARY_FOLDER}/libgomp*.so*)
+  if(NOT _cdc_torch_gomp)
+    set(_cdc_torch_gomp gomp)
+  endif()
+  list(GET _cdc_torch_gomp 0 _cdc_torch_gomp)
+  target_compile_options(cdc_torch_parallel INTERFACE -fopenmp)
+  target_link_libraries(cdc_torch_parallel INTERFACE ${_cdc_torch_gomp})
+endif()
 # A CUDA build registers its kernels when its libraries are loaded; nothing refers to them by name, so the linker must be told to keep them. They refer to
 # CUDA's own libraries, which come with LibTorch and the driver and need not be on the machine that builds.
 set(_cdc_torch_cuda)

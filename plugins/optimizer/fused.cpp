@@ -1,12 +1,11 @@
 #include "fused.hpp"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-
-#include "cdc/parallel.hpp"
 
 namespace cdc {
 
@@ -59,13 +58,17 @@ FusedOptimizer::Work FusedOptimizer::work() const {
 }
 
 void FusedOptimizer::over(const std::vector<Span>& spans, const std::function<void(const Span&, std::size_t)>& body) {
+  std::vector<std::int64_t> begins;  // of each span, counted in numbers, so that threads have as many numbers each
   std::int64_t total = 0;
-  for (const Span& s : spans) total += s.n;
-  // Below about 2^17 numbers waking other threads costs more than it saves. Small tensors share a task.
-  const auto count = static_cast<std::int64_t>(spans.size());
-  const std::int64_t tasks = total < (std::int64_t{1} << 17) ? 1 : std::max<std::int64_t>(1, total >> 16);
-  parallel_chunks(count, (count + tasks - 1) / tasks, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) body(spans[static_cast<std::size_t>(i)], static_cast<std::size_t>(i));
+  for (const Span& s : spans) {
+    begins.push_back(total);
+    total += s.n;
+  }
+  // On LibTorch's threads: those of another pool would be woken between two of its loops, and look for work while it computes. Below about 2^16
+  // numbers a thread waking it costs more than it saves.
+  at::parallel_for(0, total, std::int64_t{1} << 16, [&](std::int64_t begin, std::int64_t end) {
+    auto i = static_cast<std::size_t>(std::lower_bound(begins.begin(), begins.end(), begin) - begins.begin());
+    for (; i < spans.size() && begins[i] < end; ++i) body(spans[i], i);
   });
 }
 

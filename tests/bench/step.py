@@ -4,7 +4,7 @@
 
 cdc is the reference script's model of five convolutions; the others are the stage 'train' of pipelines/METHOD_fashion_mnist.toml. The two sides take turns, a process of
 the engine's and one of PyTorch's a round; prints each side's median and the median of the rounds' ratios. Rendering of views is left out on both sides: PyTorch's tensors are
-made beforehand, the engine's loaders finish before a timed step begins. Both sides keep freed memory (MALLOC_*, as cdc-run does by itself).
+made beforehand, the engine's batches rendered before the first step. Both sides keep freed memory (MALLOC_*, as cdc-run does by itself).
 """
 import argparse, copy, os, pathlib, re, statistics, subprocess, sys, time
 
@@ -82,7 +82,7 @@ def models(o):
 
         def loss(i):
             with autocast():
-                p = predictor(F.normalize(online(views[i % 8]).float(), dim=1))
+                p = predictor(online(views[i % 8]))
                 with torch.no_grad():
                     t = target(views[i % 8])
             p, t = F.normalize(p.float(), dim=1), F.normalize(t.float(), dim=1)
