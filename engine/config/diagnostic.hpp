@@ -10,14 +10,14 @@
 
 namespace cdc {
 
-/// A place in a pipeline file, or on the command line (file "command line", line = which argument). Places are sorted by file, the command line
-/// first, then the file that is run, then what it extends (of a list the last first), and within a file by position.
+/// A place in a pipeline file, in a sweep's, or on the command line (file "command line", line = which argument). Places are sorted by file, the sweep
+/// first, then the command line, then the file that is run, then what it extends (of a list the last first), and within a file by position.
 struct CDC_API Location {
-  static constexpr int kCommandLine = -1;
+  static constexpr int kCommandLine = -1, kSweep = -2;
 
   std::string file;
   int line = 0, column = 0;  ///< from 1
-  int depth = 0;             ///< 0: the file that is run, 1: the (last) one that it extends, and so on; kCommandLine
+  int depth = 0;             ///< 0: the file that is run, 1: the (last) one that it extends, and so on; kCommandLine, kSweep
 
   CDC_API std::string text() const;  ///< "file:line:column"
   friend bool operator<(const Location& a, const Location& b) {

@@ -21,19 +21,39 @@ const char* named_by_user(const std::vector<std::string>& path) {
 
 }  // namespace
 
-void apply_override(Spec& root, const std::string& argument, int number, std::vector<Diagnostic>& problems) {
+std::optional<Override> parse_override(const std::string& argument, int number, std::vector<Diagnostic>& problems) {
   const Location start{"command line", number, 1, Location::kCommandLine};
-  const auto problem = [&](std::size_t column, std::string message) {
-    Location where = start;
-    where.column += static_cast<int>(column);
-    problems.push_back({where, std::move(message)});
-  };
   const std::size_t equals = argument.find('=');
   if (equals == std::string::npos || equals == 0) {
-    problem(0, fmt::format("'{}' is no key=value: write, for example, stage.train.epochs=5", argument));
-    return;
+    problems.push_back({start, fmt::format("'{}' is no key=value: write, for example, stage.train.epochs=5", argument)});
+    return std::nullopt;
   }
-  const std::string key = argument.substr(0, equals);
+  Override out;
+  out.key = argument.substr(0, equals);
+  Location value_where = start;
+  value_where.column += static_cast<int>(equals) + 1;
+  const std::string text = argument.substr(equals + 1);
+  if (std::optional<Spec> parsed = parse_toml_value(text, value_where)) {
+    out.value = std::move(*parsed);
+  } else {
+    out.value.where = value_where;
+    out.value.scalar = text;
+    out.value.type = Value::Type::string;
+  }
+  out.value.key_where = start;
+  return out;
+}
+
+void apply_override(Spec& root, const Override& override, std::vector<Diagnostic>& problems) {
+  const std::string& key = override.key;
+  const Location start = override.value.key_where;
+  // Words have columns of their own where the key is known to stand as it is: in an argument.
+  const auto place = [&](std::size_t column) {
+    Location where = start;
+    if (where.depth == Location::kCommandLine) where.column += static_cast<int>(column);
+    return where;
+  };
+  const auto problem = [&](std::size_t column, std::string message) { problems.push_back({place(column), std::move(message)}); };
   Spec* table = &root;
   std::vector<std::string> path;
   for (std::size_t at = 0;;) {
@@ -43,8 +63,7 @@ void apply_override(Spec& root, const std::string& argument, int number, std::ve
       problem(at, fmt::format("'{}' is no path of keys: write, for example, stage.train.epochs=5", key));
       return;
     }
-    Location here = start;
-    here.column += static_cast<int>(at);
+    const Location here = place(at);
     if (!table->is_table()) {
       std::string whole;
       for (const std::string& one : path) whole += (whole.empty() ? "" : ".") + one;
@@ -72,17 +91,7 @@ void apply_override(Spec& root, const std::string& argument, int number, std::ve
     }
     path.push_back(word);
     if (dot == std::string::npos) {
-      Location value_where = start;
-      value_where.column += static_cast<int>(equals) + 1;
-      const std::string text = argument.substr(equals + 1);
-      Spec value;
-      if (std::optional<Spec> parsed = parse_toml_value(text, value_where)) {
-        value = std::move(*parsed);
-      } else {
-        value.where = value_where;
-        value.scalar = text;
-        value.type = Value::Type::string;
-      }
+      Spec value = override.value;
       value.key_where = here;
       *entry = std::move(value);
       return;

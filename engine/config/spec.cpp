@@ -97,9 +97,16 @@ void expand_variables(Spec& spec, std::vector<Diagnostic>& problems) {
 
 namespace {
 
-Spec completed(Spec spec, const std::vector<std::string>& overrides, std::vector<Diagnostic>& problems) {
+std::vector<Override> parsed(const std::vector<std::string>& arguments, std::vector<Diagnostic>& problems) {
+  std::vector<Override> out;
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    if (std::optional<Override> one = detail::parse_override(arguments[i], static_cast<int>(i) + 1, problems)) out.push_back(std::move(*one));
+  return out;
+}
+
+Spec completed(Spec spec, const std::vector<Override>& overrides, std::vector<Diagnostic>& problems) {
   // Overrides first: what they replace need not be expanded.
-  for (std::size_t i = 0; i < overrides.size(); ++i) detail::apply_override(spec, overrides[i], static_cast<int>(i) + 1, problems);
+  for (const Override& one : overrides) detail::apply_override(spec, one, problems);
   detail::expand_variables(spec, problems);
   return spec;
 }
@@ -116,10 +123,14 @@ std::optional<Spec> read_spec(const std::string& text, const std::string& file, 
     problems.push_back({given->key_where, "a text that was not read from a file extends none: save it as a file, or write out what it extends"});
     return std::nullopt;
   }
-  return completed(std::move(*spec), overrides, problems);
+  return completed(std::move(*spec), parsed(overrides, problems), problems);
 }
 
 std::optional<Spec> read_spec_file(const std::filesystem::path& file, const std::vector<std::string>& overrides, std::vector<Diagnostic>& problems) {
+  return read_changed_file(file, parsed(overrides, problems), problems);
+}
+
+std::optional<Spec> read_changed_file(const std::filesystem::path& file, const std::vector<Override>& overrides, std::vector<Diagnostic>& problems) {
   std::optional<Spec> spec = detail::read_whole(file, problems);
   if (!spec) return std::nullopt;
   return completed(std::move(*spec), overrides, problems);

@@ -22,6 +22,7 @@ struct Spec {
   std::vector<Spec> array;
   std::vector<std::string> variables;  ///< of the environment whose values are in this string
   std::string remover;                 ///< of a table whose plugin was laid onto a former table: the file that can `remove` what is left of that one
+  bool is_inline = false;              ///< a table written as one value, { key = 1 }
   bool told = false;                   ///< cannot be what the user meant, and that is among the problems already
 
   bool is_table() const { return type == Value::Type::table; }
@@ -35,6 +36,12 @@ struct Spec {
   CDC_API Value value() const;
 };
 
+/// A key of the whole, and what it is to be.
+struct Override {
+  std::string key;  ///< dotted: "stage.train.epochs"
+  Spec value;       ///< with its place; `key_where` is where the key begins
+};
+
 /// Reads a text in TOML, expands `${VAR}`, `${VAR:-default}` and `${here}` (the folder of the file) in its strings (`$${` stands for "${"), and
 /// applies `key=value` overrides. `file` names it in messages. What is wrong is added to `problems`; nothing comes back where the text is no TOML, or
 /// would extend a file: a text has no folder.
@@ -43,6 +50,9 @@ CDC_API std::optional<Spec> read_spec(const std::string& text, const std::string
 /// The same of a file and of the files that it extends (engine/config/README.md): overrides and variables work on the merged whole.
 CDC_API std::optional<Spec> read_spec_file(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                                            std::vector<Diagnostic>& problems);
+/// The same with overrides that stand in another file.
+CDC_API std::optional<Spec> read_changed_file(const std::filesystem::path& file, const std::vector<Override>& overrides,
+                                              std::vector<Diagnostic>& problems);
 
 /// TOML text of a resolved pipeline (Plan::resolved): read_spec() gives the same values back. Parts with a "plugin" inside another are written
 /// inline, `in` with dotted keys, every other table under a header. cdc::Error where `table` is no table or holds a null.
@@ -58,8 +68,9 @@ std::optional<Spec> parse_toml(const std::string& text, const std::string& file,
 /// One TOML value, nothing where the text is none; `where` is the place of its first letter.
 std::optional<Spec> parse_toml_value(const std::string& text, const Location& where);
 void expand_variables(Spec& spec, std::vector<Diagnostic>& problems);
-/// `number`: which argument it is, from 1.
-void apply_override(Spec& root, const std::string& argument, int number, std::vector<Diagnostic>& problems);
+/// key=value as an argument of the command line. `number`: which it is, from 1.
+std::optional<Override> parse_override(const std::string& argument, int number, std::vector<Diagnostic>& problems);
+void apply_override(Spec& root, const Override& override, std::vector<Diagnostic>& problems);
 
 /// A file and all that it extends as one spec, as it stands: strings are not expanded. Nothing where one of them cannot be read.
 std::optional<Spec> read_whole(const std::filesystem::path& file, std::vector<Diagnostic>& problems);

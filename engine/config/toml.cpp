@@ -53,6 +53,7 @@ Spec convert(const toml::node& node, const Place& place, int depth, std::vector<
       return out;
     case toml::node_type::table: {
       out.type = Value::Type::table;
+      out.is_inline = node.as_table()->is_inline();
       for (auto&& [key, value] : *node.as_table()) {
         Spec entry = convert(value, place, depth + 1, problems);
         entry.key_where = place(key.source());

@@ -257,4 +257,10 @@ std::vector<std::string> changes_between(const Value& before, const Value& now) 
   return out;
 }
 
+std::string run_key(const Plan& plan, const std::vector<StageIdentity>& identities, const std::string& device) {
+  std::string all = plan.resolved.to_json() + "\n" + device + "\n";
+  for (const StageIdentity& identity : identities) all += identity.key + "\n";
+  return hash_text(all);
+}
+
 }  // namespace cdc

@@ -29,6 +29,9 @@ CDC_API std::uint64_t stage_seed(std::uint64_t pipeline_seed, const std::string&
 std::vector<StageIdentity> identify_stages(const Plan& plan, const Registry& registry, const std::string& device,
                                            const std::filesystem::path& memo_folder);
 
+/// What makes two starts the same run: the pipeline as resolved, its stages' keys, the device.
+std::string run_key(const Plan& plan, const std::vector<StageIdentity>& identities, const std::string& device);
+
 /// What makes `now` differ from `before` (two records), as parts of a sentence: "parameter 'clusters' changed: 10 -> 20". Inputs are left out.
 CDC_API std::vector<std::string> changes_between(const Value& before, const Value& now);
 

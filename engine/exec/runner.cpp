@@ -23,11 +23,11 @@ namespace {
 
 std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
-/// What makes two starts the same run.
-std::string run_key(const Plan& plan, const Schedule& schedule, const RunOptions& options) {
-  std::string all = plan.resolved.to_json() + "\n" + options.device + "\n";
-  for (const StageIdentity& identity : schedule.identities) all += identity.key + "\n";
-  return hash_text(all);
+/// The schedule, where it may be kept to.
+Schedule allowed(Schedule schedule, const Plan& plan, const RunOptions& options) {
+  for (std::size_t i = 0; options.only_cached && i < schedule.stages.size(); ++i)
+    if (schedule.stages[i].runs) throw NotCached(fmt::format("stage '{}' would have to run: {}", plan.stages[i].name, schedule.stages[i].why));
+  return schedule;
 }
 
 bool has_session(const PlannedStage& stage) { return stage.graph != nullptr || !stage.model_graphs.empty(); }
@@ -41,8 +41,8 @@ class Run {
         started_(now()),
         clock_(std::chrono::steady_clock::now()),
         cache_(options.cache),
-        schedule_(make_schedule(plan, registry, options, cache_, true)),
-        key_(run_key(plan, schedule_, options)),
+        schedule_(allowed(make_schedule(plan, registry, options, cache_, true), plan, options)),
+        key_(run_key(plan, schedule_.identities, options.device)),
         directory_({options.runs, plan.name, options.run_directory, key_, options.fresh}),
         threads_(choose_threads()),
         state_(plan, registry, options, cache_, schedule_, directory_, threads_),
@@ -222,7 +222,8 @@ class Run {
         if (!stage.info->cached || (port.present && !port.present(*schedule_.identities[i].component))) continue;
         if (port.type == PortType::scores)
           scores.emplace_back(stage.name, std::static_pointer_cast<const Scores>(cache_.read(key, port.name, port.type))->values);
-        if (port.type == PortType::model) directory_.weights(cache_.file(key, port.name), fmt::format("{}.{}", stage.name, port.name));
+        if (port.type == PortType::model && options_.weights)
+          directory_.weights(cache_.file(key, port.name), fmt::format("{}.{}", stage.name, port.name));
       }
     }
     directory_.finish_metrics();
@@ -251,6 +252,8 @@ class Run {
 };
 
 }  // namespace
+
+NotCached::~NotCached() = default;
 
 RunResult run_pipeline(const Plan& plan, const Registry& registry, const RunOptions& options) { return Run(plan, registry, options).go(); }
 

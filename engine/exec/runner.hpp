@@ -34,7 +34,9 @@ struct RunOptions {
   std::filesystem::path run_directory;  ///< this one instead, where given
   int threads = 0;                      ///< 0: all
   std::string device = "cpu";
-  bool fresh = false;  ///< nothing cached is taken, checkpoints are removed: starts over
+  bool fresh = false;        ///< nothing cached is taken, checkpoints are removed: starts over
+  bool only_cached = false;  ///< runs no stage: NotCached, before anything is written, where one would have to run
+  bool weights = true;       ///< of trained models, as safetensors in the run directory; the cache has them in any case
   SessionFactory sessions;
   RunObserver* observer = nullptr;
   const std::atomic<bool>* stop = nullptr;  ///< set by a signal handler
@@ -54,6 +56,13 @@ CDC_API std::vector<StageStatus> stage_status(const Plan& plan, const Registry& 
 struct RunResult {
   std::filesystem::path directory;
   Value summary;  ///< summary.json
+};
+
+/// A stage would have to run, and may not (RunOptions::only_cached).
+class CDC_API NotCached : public Error {
+ public:
+  using Error::Error;
+  ~NotCached() override;
 };
 
 /// Runs what has to run (oneTBB flow graph: independent stages at the same time; stages with a graph of nodes one at a time, since LibTorch owns the

@@ -224,4 +224,9 @@ Plan plan_pipeline(const std::filesystem::path& file, const std::vector<std::str
   return plan_spec(read_spec_file(file, overrides, problems.all), file.string(), registry, problems);
 }
 
+Plan plan_changed_pipeline(const std::filesystem::path& file, const std::vector<Override>& overrides, const Registry& registry) {
+  planning::Problems problems;
+  return plan_spec(read_changed_file(file, overrides, problems.all), file.string(), registry, problems);
+}
+
 }  // namespace cdc

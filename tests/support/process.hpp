@@ -57,6 +57,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  pid_t pid() const { return pid_; }
   void signal(int number) { ::kill(pid_, number); }
   /// True when it ended within the time.
   bool ended_within(std::chrono::milliseconds time) {

@@ -12,6 +12,7 @@
 #include "cdc-run/options.hpp"
 #include "cdc-run/terminal.hpp"
 #include "cdc/error.hpp"
+#include "common/program.hpp"
 #include "config/diagnostic.hpp"
 #include "config/spec.hpp"
 #include "exec/runner.hpp"
@@ -42,16 +43,6 @@ void prepare_process() {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
-void load_plugins(cdc::Registry& registry, const cdc::program::Options& options) {
-  registry.load_default_folders();
-  for (const std::filesystem::path& path : options.plugins) {
-    if (std::filesystem::is_directory(path))
-      registry.load_folder(path);
-    else
-      registry.load_library(path);
-  }
-}
-
 int columns() {
   struct winsize size {};
   return ::ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
@@ -69,7 +60,7 @@ int run(const cdc::program::Options& options) {
   const double start = seconds();
   const cdc::TensorEngine engine = cdc::load_tensor_engine();
   cdc::Registry registry;
-  load_plugins(registry, options);
+  cdc::program::load_plugins(registry, options.plugins);
   const cdc::Plan plan = cdc::plan_pipeline(options.file, options.overrides, registry);
   if (options.print_config) std::cout << cdc::to_toml(plan.resolved, plan.spec);
   if (options.check) std::cout << fmt::format("{}: ok, {} stages\n", options.file.string(), plan.stages.size());
@@ -86,13 +77,12 @@ int run(const cdc::program::Options& options) {
   run.run_directory = options.run_directory;
   run.threads = options.threads;
   run.fresh = options.fresh;
+  run.weights = !options.no_weights;
   run.sessions = engine.sessions;
   run.observer = &terminal;
   run.stop = &stop;
   run.command_line = options.command_line;
-  run.versions["cdc"] = CDC_VERSION;
-  run.versions["torch"] = engine.version != nullptr ? cdc::Value(engine.version()) : cdc::Value();
-  run.versions["compiler"] = __VERSION__;
+  run.versions = cdc::program::versions(engine);
   if (options.dry_run) {
     std::cout << cdc::program::status_text(cdc::stage_status(plan, registry, run));
     return kDone;

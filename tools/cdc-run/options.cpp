@@ -1,21 +1,11 @@
 #include "cdc-run/options.hpp"
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <iostream>
 
+#include "common/program.hpp"
+
 namespace cdc::program {
-namespace {
-
-std::string quoted(const std::string& word) {
-  if (!word.empty() && word.find_first_of(" \t\n'\"\\$*?[]{}()<>|&;!~#`") == std::string::npos) return word;
-  std::string out = "'";
-  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
-}  // namespace
-
 std::optional<Options> read_options(int argc, const char* const* argv, const std::string& version, int& exit_code) {
   Options options;
   std::optional<std::int64_t> seed;
@@ -37,6 +27,7 @@ std::optional<Options> read_options(int argc, const char* const* argv, const std
   app.add_option("--device", options.device, "cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--run-dir", options.run_directory, "Folder of this run (default: runs/NAME/TIME)");
   app.add_option("--cache", options.cache, "Folder of the cache (default: CDC_CACHE, else cache)");
+  app.add_flag("--no-weights", options.no_weights, "Leaves the weights of trained models in the cache, and writes none to the run's folder");
   app.add_option("--plugin", options.plugins, "A further plugin library, or folder of such; may be given again")->allow_extra_args(false);
   try {
     app.parse(argc, argv);
@@ -51,11 +42,8 @@ std::optional<Options> read_options(int argc, const char* const* argv, const std
     return std::nullopt;
   }
   if (seed) options.overrides.push_back("pipeline.seed=" + std::to_string(*seed));
-  if (options.cache.empty()) {
-    const char* named = std::getenv("CDC_CACHE");
-    options.cache = named != nullptr && *named != '\0' ? named : "cache";
-  }
-  for (int i = 0; i < argc; ++i) options.command_line += (i > 0 ? " " : "") + quoted(argv[i]);
+  if (options.cache.empty()) options.cache = default_cache();
+  options.command_line = command_line(argc, argv);
   return options;
 }
 

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <ostream>
 #include <utility>
+
+#include "common/program.hpp"
 
 namespace cdc::program {
 namespace {
@@ -41,13 +42,6 @@ std::string table(const std::vector<std::pair<std::string, const Value*>>& rows,
 }
 
 }  // namespace
-
-std::string duration_text(double seconds) {
-  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-}
 
 std::string score_table(const Value& summary) {
   static const std::vector<Column> clusterings = {{"ACC", "acc"},       {"NMI", "nmi"},         {"ARI", "ari"},

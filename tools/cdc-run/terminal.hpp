@@ -12,9 +12,6 @@
 
 namespace cdc::program {
 
-/// "3.2 s", "4:05", "1:02:03".
-std::string duration_text(double seconds);
-
 /// All scores of a summary: a table of clusterings and one of features, a row for each thing scored; empty where nothing was.
 std::string score_table(const Value& summary);
 

@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "common/program.hpp"
+
 namespace cdc::program {
 namespace {
 

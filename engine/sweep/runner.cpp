@@ -1,0 +1,286 @@
+#include "sweep/runner.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <list>
+#include <memory>
+#include <set>
+#include <thread>
+
+#include "artifact/array_file.hpp"
+#include "artifact/cache.hpp"
+#include "artifact/files.hpp"
+#include "cdc/error.hpp"
+#include "exec/identity.hpp"
+#include "exec/runner.hpp"
+#include "graph/planner.hpp"
+#include "sweep/processes.hpp"
+
+namespace cdc {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLook = std::chrono::milliseconds(5);
+constexpr auto kLookElsewhere = std::chrono::milliseconds(200);
+
+fs::path beside(const SweepOptions& options, const SweepCell& cell, const char* ending) { return options.folder / "cells" / (cell.id + ending); }
+
+/// The summary of the cell's run, null where there is none of this key.
+Value summary_of(const SweepOptions& options, const SweepCell& cell, const std::string& key) {
+  const fs::path folder = cell_folder(options, cell);
+  std::error_code ignored;
+  if (!fs::exists(folder / "summary.json", ignored)) return {};
+  try {
+    if (Value::from_json(read_file(folder / "run.json")).at("key") != Value(key)) return {};
+    return Value::from_json(read_file(folder / "summary.json"));
+  } catch (const Error&) {  // damaged: it is run again
+    return {};
+  }
+}
+
+/// The last lines of what a cell's process said.
+std::string last_words(const fs::path& file, int code) {
+  std::string text;
+  try {
+    text = read_file(file);
+  } catch (const Error&) {  // the code is said
+  }
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  constexpr std::size_t kMost = 2000;
+  if (text.size() > kMost) text = "..." + text.substr(text.size() - kMost);
+  const std::string how = code > 128 ? fmt::format("ended by signal {}", code - 128) : fmt::format("exit code {}", code);
+  return text.empty() ? how : fmt::format("{} ({})", text, how);
+}
+
+class Runner {
+ public:
+  Runner(const Sweep& sweep, const std::vector<PlannedCell>& cells, const Registry& registry, const SweepOptions& options, SweepObserver& observer)
+      : sweep_(sweep), cells_(cells), registry_(registry), options_(options), observer_(observer), cache_(options.cache), outcomes_(cells.size()) {}
+
+  std::vector<CellOutcome> go() {
+    make_folder(options_.folder / "cells");
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+      outcomes_[i].summary = summary_of(options_, sweep_.cells[i], cells_[i].key);
+      if (outcomes_[i].summary.is_null())
+        waiting_.push_back(i);
+      else
+        outcomes_[i].state = CellOutcome::State::done;
+    }
+    while (!waiting_.empty() || !running_.empty()) {
+      bool changed = reap();
+      if (stopped()) {
+        if (running_.empty()) break;
+      } else {
+        changed = begin_some() || changed;
+      }
+      if (!changed) std::this_thread::sleep_for(running_.empty() && !waiting_.empty() ? kLookElsewhere : kLook);
+    }
+    return std::move(outcomes_);
+  }
+
+ private:
+  struct Running {
+    std::size_t cell;
+    std::unique_ptr<ChildProcess> process;
+    FileLock lock;
+    Clock::time_point began;
+    std::set<std::string> computes;  ///< keys
+  };
+
+  /// Passes on what was asked of this process. True from the first time on.
+  bool stopped() {
+    const int asked = options_.stops == nullptr ? 0 : options_.stops->load();
+    if (asked > told_) {
+      if (told_ == 0) observer_.stopping(running_.size());
+      for (const Running& one : running_) one.process->signal(asked > 1 ? SIGKILL : SIGTERM);
+      told_ = asked;
+    }
+    return asked > 0;
+  }
+
+  bool reap() {
+    bool changed = false;
+    for (auto next = running_.begin(); next != running_.end();) {
+      const auto at = next++;
+      const std::optional<int> code = at->process->ended();
+      if (!code) continue;
+      std::list<Running> ended;  // its lock is let go when all is said
+      ended.splice(ended.begin(), running_, at);
+      const Running& one = ended.front();
+      changed = true;
+      const SweepCell& cell = sweep_.cells[one.cell];
+      CellOutcome& outcome = outcomes_[one.cell];
+      outcome.summary = *code == 0 ? summary_of(options_, cell, cells_[one.cell].key) : Value();
+      if (!outcome.summary.is_null()) {
+        outcome.state = CellOutcome::State::done;
+        outcome.message.clear();
+        std::error_code ignored;
+        for (const char* ending : {".out", ".err"}) fs::remove(beside(options_, cell, ending), ignored);
+      } else if (told_ > 0 && (*code == 5 || *code > 128)) {  // it was told to
+        continue;
+      } else {
+        outcome.state = CellOutcome::State::failed;
+        outcome.message = *code == 0 ? "it ended without its summary" : last_words(beside(options_, cell, ".err"), *code);
+      }
+      observer_.ends(one.cell, outcome, SweepObserver::How::ran, std::chrono::duration<double>(Clock::now() - one.began).count());
+    }
+    return changed;
+  }
+
+  std::set<std::string> missing_keys(std::size_t cell) const {
+    std::set<std::string> out;
+    for (const PlannedCell::Stage& stage : cells_[cell].stages)
+      if (!cache_.contains(stage.key)) out.insert(stage.key);
+    return out;
+  }
+
+  bool computed_now(const std::set<std::string>& keys) const {
+    for (const Running& one : running_)
+      for (const std::string& key : one.computes)
+        if (keys.count(key) > 0) return true;
+    return false;
+  }
+
+  /// Begins what may begin; cells that need no process are done at once.
+  bool begin_some() {
+    bool changed = false;
+    const bool look_elsewhere = Clock::now() >= next_look_;
+    if (look_elsewhere) next_look_ = Clock::now() + kLookElsewhere;
+    for (std::size_t w = 0; w < waiting_.size() && told_ == 0;) {
+      const std::size_t i = waiting_[w];
+      if (elsewhere_.count(i) > 0 && !look_elsewhere) {
+        ++w;
+        continue;
+      }
+      std::set<std::string> missing = missing_keys(i);
+      if (!missing.empty() && (static_cast<int>(running_.size()) >= options_.jobs || computed_now(missing))) {
+        ++w;
+        continue;
+      }
+      std::optional<FileLock> lock = FileLock::take(beside(options_, sweep_.cells[i], ".lock"));
+      if (!lock) {
+        elsewhere_.insert(i);
+        ++w;
+        continue;
+      }
+      waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(w));
+      changed = true;
+      outcomes_[i].summary = summary_of(options_, sweep_.cells[i], cells_[i].key);  // another call may have been faster
+      if (!outcomes_[i].summary.is_null()) {
+        outcomes_[i].state = CellOutcome::State::done;
+        observer_.ends(i, outcomes_[i], SweepObserver::How::elsewhere, 0);
+      } else if (!missing.empty() || !take_cached(i)) {
+        begin(i, std::move(*lock), std::move(missing));
+      }
+      if (options_.stops != nullptr && *options_.stops > 0) break;
+    }
+    return changed;
+  }
+
+  /// Without a process, where nothing has to run. False where something has.
+  bool take_cached(std::size_t i) {
+    const auto began = Clock::now();
+    RunOptions run;
+    run.cache = options_.cache;
+    run.run_directory = cell_folder(options_, sweep_.cells[i]);
+    run.threads = options_.threads;
+    run.device = options_.device;
+    run.only_cached = true;
+    run.weights = false;
+    run.command_line = options_.command_line;
+    run.versions = options_.versions;
+    try {
+      outcomes_[i].summary =
+          run_pipeline(plan_changed_pipeline(sweep_.cells[i].pipeline, sweep_.cells[i].changes, registry_), registry_, run).summary;
+    } catch (const NotCached&) {
+      return false;
+    }
+    outcomes_[i].state = CellOutcome::State::done;
+    observer_.ends(i, outcomes_[i], SweepObserver::How::cached, std::chrono::duration<double>(Clock::now() - began).count());
+    return true;
+  }
+
+  void begin(std::size_t i, FileLock lock, std::set<std::string> computes) {
+    const SweepCell& cell = sweep_.cells[i];
+    const fs::path file = beside(options_, cell, ".toml");
+    write_file(file, cells_[i].pipeline);
+    std::vector<std::string> arguments{options_.program.string(),
+                                       file.string(),
+                                       "--run-dir",
+                                       cell_folder(options_, cell).string(),
+                                       "--cache",
+                                       options_.cache.string(),
+                                       "--threads",
+                                       std::to_string(options_.threads),
+                                       "--device",
+                                       options_.device,
+                                       "--no-weights"};
+    for (const fs::path& plugin : options_.plugins) arguments.insert(arguments.end(), {"--plugin", plugin.string()});
+    auto process = std::make_unique<ChildProcess>(arguments, beside(options_, cell, ".out"), beside(options_, cell, ".err"), lock.fd());
+    running_.push_back({i, std::move(process), std::move(lock), Clock::now(), std::move(computes)});
+    observer_.begins(i);
+  }
+
+  const Sweep& sweep_;
+  const std::vector<PlannedCell>& cells_;
+  const Registry& registry_;
+  const SweepOptions& options_;
+  SweepObserver& observer_;
+  Cache cache_;
+  std::vector<CellOutcome> outcomes_;
+  std::vector<std::size_t> waiting_;
+  std::set<std::size_t> elsewhere_;  ///< at work in another call when last looked at
+  std::list<Running> running_;
+  Clock::time_point next_look_{};
+  int told_ = 0;
+};
+
+}  // namespace
+
+SweepObserver::~SweepObserver() = default;
+
+fs::path cell_folder(const SweepOptions& options, const SweepCell& cell) { return options.folder / "cells" / cell.id; }
+
+std::vector<PlannedCell> plan_sweep(const Sweep& sweep, const Registry& registry, const SweepOptions& options) {
+  const Cache cache(options.cache);
+  std::vector<PlannedCell> out;
+  std::vector<Diagnostic> problems;
+  for (const SweepCell& cell : sweep.cells) {
+    try {
+      const Plan plan = plan_changed_pipeline(cell.pipeline, cell.changes, registry);
+      PlannedCell planned;
+      planned.pipeline = to_toml(plan.resolved);
+      const std::vector<StageIdentity> identities = identify_stages(plan, registry, options.device, cache.memo_folder());
+      planned.key = run_key(plan, identities, options.device);
+      for (std::size_t i = 0; i < plan.stages.size(); ++i)
+        if (plan.stages[i].info->cached) planned.stages.push_back({plan.stages[i].name, identities[i].key, cache.contains(identities[i].key)});
+      out.push_back(std::move(planned));
+    } catch (const ConfigError& e) {
+      problems.insert(problems.end(), e.diagnostics().begin(), e.diagnostics().end());
+      if (problems.size() > 1000) break;  // the same mistakes over and over
+    }
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+  return out;
+}
+
+std::vector<CellOutcome> sweep_outcomes(const Sweep& sweep, const std::vector<PlannedCell>& cells, const SweepOptions& options) {
+  std::vector<CellOutcome> out(cells.size());
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    out[i].summary = summary_of(options, sweep.cells[i], cells[i].key);
+    if (!out[i].summary.is_null()) out[i].state = CellOutcome::State::done;
+  }
+  return out;
+}
+
+std::vector<CellOutcome> run_sweep(const Sweep& sweep, const std::vector<PlannedCell>& cells, const Registry& registry, const SweepOptions& options,
+                                   SweepObserver& observer) {
+  return Runner(sweep, cells, registry, options, observer).go();
+}
+
+}  // namespace cdc

@@ -1,0 +1,415 @@
+#include "sweep/sweep_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <set>
+
+#include "artifact/hash.hpp"
+#include "cdc/random.hpp"
+#include "config/suggest.hpp"
+
+namespace cdc {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostCells = 100000;
+
+/// What is written down of an axis: values, or a range that values are drawn from (mode = "random").
+struct Axis {
+  std::string key;
+  Location where;
+  std::vector<Spec> values;
+  bool drawn = false, logarithmic = false, integral = false;
+  double from = 0, to = 0;
+};
+
+struct Variant {
+  std::string name, title;
+  std::optional<fs::path> pipeline;
+  Location where;
+  std::vector<Override> changes;
+};
+
+class Reader {
+ public:
+  Reader(fs::path file, std::vector<Diagnostic>& problems) : file_(std::move(file)), problems_(problems) {}
+
+  Sweep read(const Spec& root) {
+    Sweep out;
+    out.file = file_;
+    known_keys(root, {"sweep", "set", "axes", "variants"}, "table");
+    const Spec* sweep = table_of(root, "sweep");
+    if (sweep == nullptr) {
+      if (root.find("sweep") == nullptr) problem(root.where, "there is no table [sweep]: it names the pipeline, base = \"FILE.toml\"");
+      return out;
+    }
+    known_keys(*sweep, {"name", "base", "mode", "seeds", "samples", "sample_seed", "scores"}, "key");
+    out.name = text_of(*sweep, "name").value_or(file_.stem().string());
+    if (out.name.empty() || out.name.find('/') != std::string::npos || out.name[0] == '.')
+      problem(sweep->find("name") != nullptr ? sweep->find("name")->where : sweep->where,
+              fmt::format("'{}' cannot name a folder: leave out '/' and a '.' in front", out.name));
+    if (const std::optional<std::string> base = text_of(*sweep, "base")) base_ = file_.parent_path() / *base;
+    mode_ = choice(*sweep, "mode", {"grid", "zip", "random"});
+    const std::vector<std::int64_t> seeds = seeds_of(*sweep);
+    const std::int64_t samples = integer_of(*sweep, "samples", 0, 1, kMostCells), sample_seed = integer_of(*sweep, "sample_seed", 0, 0, INT64_MAX);
+    if (mode_ == "random" && sweep->find("samples") == nullptr)
+      problem(sweep->find("mode")->where, "mode = \"random\" needs to know how many points to draw: set samples = 20");
+    if (mode_ != "random")
+      for (const char* key : {"samples", "sample_seed"})
+        if (const Spec* given = sweep->find(key))
+          problem(given->key_where, fmt::format("'{}' goes with mode = \"random\": set that, or leave it out", key));
+    out.columns = columns_of(*sweep);
+    std::vector<Override> common;
+    if (const Spec* set = table_of(root, "set")) flatten(*set, "", common, false);
+    const std::vector<Axis> axes = axes_of(root);
+    std::vector<Variant> variants = variants_of(root, sweep->where);
+    out.has_variants = !variants.empty();
+    if (variants.empty()) variants.emplace_back();
+    for (const Axis& axis : axes) out.axes.push_back(axis.key);
+    if (!problems_.empty()) return out;
+    if (!out.has_variants && axes.empty() && seeds.empty()) {
+      problem(sweep->where, "this sweep is of one run: give it seeds = [0, 1, 2], [axes] or [variants]");
+      return out;
+    }
+    const std::vector<std::vector<Spec>> points = points_of(axes, samples, sample_seed, variants.size() * std::max<std::size_t>(1, seeds.size()));
+    for (const Variant& variant : variants)
+      for (const std::vector<Spec>& point : points)
+        for (const std::int64_t seed : seeds.empty() ? std::vector<std::int64_t>{-1} : seeds)
+          out.cells.push_back(cell(variant, axes, point, seed, *sweep, common));
+    return out;
+  }
+
+ private:
+  void problem(const Location& where, std::string message) { problems_.push_back({where, std::move(message)}); }
+
+  void known_keys(const Spec& table, const std::vector<std::string>& keys, const char* what) {
+    for (const auto& [name, entry] : table.table)
+      if (std::find(keys.begin(), keys.end(), name) == keys.end())
+        problem(entry.key_where, fmt::format("there is no {} '{}' in a sweep{}", what, name,
+                                             did_you_mean(name, keys).empty() ? "; there are " + quoted_list(keys) : did_you_mean(name, keys)));
+  }
+
+  const Spec* table_of(const Spec& root, const char* name) {
+    const Spec* found = root.find(name);
+    if (found == nullptr || found->is_table()) return found;
+    problem(found->key_where, fmt::format("'{0}' must be a table, [{0}]", name));
+    return nullptr;
+  }
+
+  std::optional<std::string> text_of(const Spec& table, const char* key) {
+    const Spec* found = table.find(key);
+    if (found == nullptr) return std::nullopt;
+    if (!found->is_string()) {
+      problem(found->where, fmt::format("'{}' must be a string, found {}", key, found->value().to_json()));
+      return std::nullopt;
+    }
+    return found->string();
+  }
+
+  std::string choice(const Spec& table, const char* key, const std::vector<std::string>& choices) {
+    const std::optional<std::string> given = text_of(table, key);
+    if (!given) return choices.front();
+    if (std::find(choices.begin(), choices.end(), *given) != choices.end()) return *given;
+    problem(table.find(key)->where,
+            fmt::format("'{}' must be one of {}, found '{}'{}", key, quoted_list(choices), *given, did_you_mean(*given, choices)));
+    return choices.front();
+  }
+
+  std::int64_t integer_of(const Spec& table, const char* key, std::int64_t otherwise, std::int64_t least, std::int64_t most) {
+    const Spec* found = table.find(key);
+    if (found == nullptr) return otherwise;
+    if (found->scalar.is_integer() && found->scalar.as_integer() >= least && found->scalar.as_integer() <= most) return found->scalar.as_integer();
+    problem(found->where, fmt::format("'{}' must be an integer from {} to {}, found {}", key, least, most, found->value().to_json()));
+    return otherwise;
+  }
+
+  std::vector<std::int64_t> seeds_of(const Spec& sweep) {
+    std::vector<std::int64_t> out;
+    const Spec* found = sweep.find("seeds");
+    if (found == nullptr) return out;
+    for (const Spec& one : found->array)
+      if (one.scalar.is_integer() && one.scalar.as_integer() >= 0) out.push_back(one.scalar.as_integer());
+    if (!found->is_array() || found->array.empty() || out.size() != found->array.size()) {
+      problem(found->where, fmt::format("'seeds' must be a list of integers from 0, seeds = [0, 1, 2], found {}", found->value().to_json()));
+      return {};
+    }
+    if (std::set<std::int64_t>(out.begin(), out.end()).size() != out.size()) problem(found->where, "a seed stands twice in 'seeds': take one out");
+    return out;
+  }
+
+  std::vector<std::string> columns_of(const Spec& sweep) {
+    std::vector<std::string> out;
+    const Spec* found = sweep.find("scores");
+    if (found == nullptr) return out;
+    for (const Spec& one : found->array)
+      if (one.is_string() && one.string().find('.') != std::string::npos) out.push_back(one.string());
+    if (!found->is_array() || out.size() != found->array.size())
+      problem(found->where, fmt::format("'scores' must be a list of scores as the summary of a run has them, scores = [\"kmeans.acc\"], found {}",
+                                        found->value().to_json()));
+    return out;
+  }
+
+  static bool is_range(const Spec& spec) { return spec.is_table() && spec.find("from") != nullptr; }
+
+  /// Changes to a pipeline, keys dotted or in quotes. An inline table is one value: a part with its plugin, a range of an axis.
+  void flatten(const Spec& table, const std::string& before, std::vector<Override>& out, bool ranges) {
+    for (const auto& [name, entry] : table.table) {
+      const std::string key = before.empty() ? name : before + "." + name;
+      if (before.empty() && key.substr(0, 9) != "pipeline." && key.substr(0, 6) != "stage." &&
+          !((key == "pipeline" || key == "stage") && entry.is_table())) {
+        const std::string word = key.substr(0, key.find('.'));
+        problem(entry.key_where,
+                fmt::format("'{}' is no key of a pipeline: keys begin with pipeline. or stage.{}", key, did_you_mean(word, {"pipeline", "stage"})));
+        continue;
+      }
+      if (entry.is_table() && !entry.is_inline && !(ranges && is_range(entry))) {
+        flatten(entry, key, out, ranges);
+        continue;
+      }
+      const auto same = std::find_if(out.begin(), out.end(), [&](const Override& o) { return o.key == key; });
+      if (same != out.end()) problem(entry.key_where, fmt::format("'{}' is stated twice, here and in line {}", key, same->value.key_where.line));
+      out.push_back({key, entry});
+    }
+  }
+
+  std::vector<Axis> axes_of(const Spec& root) {
+    std::vector<Axis> out;
+    const Spec* table = table_of(root, "axes");
+    if (table == nullptr) return out;
+    std::vector<Override> entries;
+    flatten(*table, "", entries, true);
+    for (const Override& entry : entries) {
+      Axis axis;
+      axis.key = entry.key;
+      axis.where = entry.value.key_where;
+      if (entry.key == "pipeline.seed")
+        problem(axis.where, "seeds are no axis, but what a row's spread is taken over: write seeds = [0, 1, 2] in [sweep]");
+      if (is_range(entry.value)) {
+        range(entry.value, axis);
+      } else if (entry.value.is_array() && !entry.value.array.empty()) {
+        axis.values = entry.value.array;
+      } else {
+        problem(entry.value.where, fmt::format("an axis must be a list, [0.1, 0.2], or a range, {{ from = 1, to = 9, step = 2 }}, found {}",
+                                               entry.value.value().to_json()));
+      }
+      out.push_back(std::move(axis));
+    }
+    if (mode_ == "zip")
+      for (const Axis& axis : out)
+        if (axis.values.size() != out.front().values.size() && problems_.empty())
+          problem(axis.where, fmt::format("with mode = \"zip\" all axes have as many values: {} here, {} in '{}'", axis.values.size(),
+                                          out.front().values.size(), out.front().key));
+    return out;
+  }
+
+  void range(const Spec& spec, Axis& axis) {
+    const std::size_t before = problems_.size();
+    known_keys(spec, {"from", "to", "step", "points", "scale"}, "key");
+    const auto number = [&](const char* key) {
+      const Spec* found = spec.find(key);
+      if (found == nullptr) return std::numeric_limits<double>::quiet_NaN();
+      if (!found->scalar.is_number() || !std::isfinite(found->scalar.as_real()))
+        problem(found->where, fmt::format("'{}' must be a number, found {}", key, found->value().to_json()));
+      return found->scalar.is_number() ? found->scalar.as_real() : 0.0;
+    };
+    axis.from = number("from");
+    axis.to = number("to");
+    axis.logarithmic = choice(spec, "scale", {"linear", "log"}) == "log";
+    axis.integral = spec.find("from")->scalar.is_integer() && spec.find("to") != nullptr && spec.find("to")->scalar.is_integer();
+    if (problems_.size() > before) return;
+    if (!(axis.to > axis.from)) {
+      problem(spec.where, "a range goes from a smaller number to a larger one: { from = 1, to = 9 }");
+      return;
+    }
+    if (axis.logarithmic && axis.from <= 0) {
+      problem(spec.find("from")->where, "on a logarithmic scale numbers are larger than 0");
+      return;
+    }
+    const Spec *step = spec.find("step"), *points = spec.find("points");
+    if (mode_ == "random") {
+      for (const Spec* given : {step, points})
+        if (given != nullptr)
+          problem(given->key_where, "with mode = \"random\" values are drawn from the whole range: leave out 'step' and 'points'");
+      axis.drawn = true;
+      return;
+    }
+    if ((step == nullptr) == (points == nullptr)) {
+      problem(spec.where,
+              "a range needs 'step' or 'points': { from = 1, to = 9, step = 2 } or { from = 1e-4, to = 1e-2, points = 3, scale = \"log\" }");
+      return;
+    }
+    if (step != nullptr) {
+      const double by = number("step");
+      if (problems_.size() > before) return;
+      if (axis.logarithmic || !(by > 0) || (axis.to - axis.from) / by > 10000) {
+        problem(step->where, "'step' must be larger than 0 and make at most 10000 values, on a linear scale; on a logarithmic one set 'points'");
+        return;
+      }
+      axis.integral = axis.integral && step->scalar.is_integer();
+      // A last value that rounding keeps from the end is meant.
+      const auto count = static_cast<std::int64_t>(std::floor((axis.to - axis.from) / by + 1e-9)) + 1;
+      for (std::int64_t i = 0; i < count; ++i) axis.values.push_back(value_at(spec, axis, axis.from + static_cast<double>(i) * by));
+      return;
+    }
+    const std::int64_t count = integer_of(spec, "points", 2, 2, 10000);
+    axis.integral = false;
+    for (std::int64_t i = 0; i < count; ++i)
+      axis.values.push_back(value_at(spec, axis, between(axis, static_cast<double>(i) / static_cast<double>(count - 1))));
+  }
+
+  static double between(const Axis& axis, double part) {
+    if (part >= 1) return axis.to;
+    return axis.logarithmic ? axis.from * std::pow(axis.to / axis.from, part) : axis.from + (axis.to - axis.from) * part;
+  }
+
+  /// Twelve digits: 0.3, and not 0.30000000000000004.
+  static Spec value_at(const Spec& from, const Axis& axis, double x) {
+    Spec out;
+    out.where = from.where;
+    out.key_where = from.key_where;
+    out.scalar = axis.integral ? Value(static_cast<std::int64_t>(std::llround(x))) : Value(std::stod(fmt::format("{:.12g}", x)));
+    out.type = out.scalar.type();
+    return out;
+  }
+
+  std::vector<Variant> variants_of(const Spec& root, const Location& where) {
+    std::vector<Variant> out;
+    const Spec* table = table_of(root, "variants");
+    if (table != nullptr && table->table.empty()) problem(table->where, "[variants] is empty: name one, [variants.NAME], or leave it out");
+    if (table != nullptr) {
+      for (const auto& [name, entry] : table->table) {
+        if (!entry.is_table()) {
+          problem(entry.key_where, fmt::format("a variant must be a table, [variants.{}]", name));
+          continue;
+        }
+        Variant one;
+        one.name = name;
+        one.where = entry.key_where;
+        one.title = text_of(entry, "title").value_or(name);
+        if (const std::optional<std::string> base = text_of(entry, "base")) one.pipeline = file_.parent_path() / *base;
+        Spec changes = entry;
+        changes.table.erase(
+            std::remove_if(changes.table.begin(), changes.table.end(), [](const auto& e) { return e.first == "title" || e.first == "base"; }),
+            changes.table.end());
+        flatten(changes, "", one.changes, false);
+        out.push_back(std::move(one));
+      }
+    }
+    const bool all = !out.empty() && std::all_of(out.begin(), out.end(), [](const Variant& v) { return v.pipeline.has_value(); });
+    if (!base_ && !all && problems_.empty()) problem(where, "the sweep names no pipeline: set base = \"FILE.toml\", relative to this file");
+    return out;
+  }
+
+  std::vector<std::vector<Spec>> points_of(const std::vector<Axis>& axes, std::int64_t samples, std::int64_t sample_seed, std::size_t times) {
+    std::vector<std::vector<Spec>> out;
+    double count = 1;
+    if (mode_ == "grid")
+      for (const Axis& axis : axes) count *= static_cast<double>(axis.values.size());
+    else if (!axes.empty())
+      count = mode_ == "zip" ? static_cast<double>(axes.front().values.size()) : static_cast<double>(samples);
+    if (count * static_cast<double>(times) > kMostCells) {
+      problem(axes.front().where, fmt::format("this makes {:.0f} runs; {} are the most: use mode = \"random\", or fewer values",
+                                              count * static_cast<double>(times), kMostCells));
+      return out;
+    }
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) {
+      std::vector<Spec> point;
+      std::int64_t rest = i;
+      for (std::size_t a = axes.size(); a-- > 0;) {
+        const Axis& axis = axes[a];
+        if (mode_ == "random") {
+          point.push_back(
+              drawn(axis, Random(static_cast<std::uint64_t>(sample_seed), 0, static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(a))));
+          continue;
+        }
+        const auto size = static_cast<std::int64_t>(axis.values.size());
+        point.push_back(axis.values[static_cast<std::size_t>(mode_ == "zip" ? i : rest % size)]);
+        rest /= size;
+      }
+      std::reverse(point.begin(), point.end());
+      out.push_back(std::move(point));
+    }
+    return out;
+  }
+
+  static Spec drawn(const Axis& axis, Random random) {
+    if (!axis.drawn) return axis.values[random.below(axis.values.size())];
+    Spec at;
+    at.where = at.key_where = axis.where;
+    if (axis.integral && !axis.logarithmic) {  // both ends as likely as the rest
+      at.scalar =
+          Value(static_cast<std::int64_t>(axis.from) + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(axis.to - axis.from) + 1)));
+      at.type = Value::Type::integer;
+      return at;
+    }
+    return value_at(at, axis, between(axis, random.uniform()));
+  }
+
+  SweepCell cell(const Variant& variant, const std::vector<Axis>& axes, const std::vector<Spec>& point, std::int64_t seed, const Spec& sweep,
+                 const std::vector<Override>& common) {
+    SweepCell out;
+    out.variant = variant.name;
+    out.title = variant.title;
+    out.pipeline = variant.pipeline ? *variant.pipeline : *base_;
+    out.seed = seed;
+    out.changes = common;
+    out.changes.insert(out.changes.end(), variant.changes.begin(), variant.changes.end());
+    std::string name = variant.name;
+    for (std::size_t a = 0; a < axes.size(); ++a) {
+      Spec value = point[a];
+      value.key_where = axes[a].where;
+      out.point.emplace_back(axes[a].key, value.value());
+      name += fmt::format("{}{}={}", name.empty() ? "" : ",", axes[a].key.substr(axes[a].key.rfind('.') + 1), shown(value.value()));
+      out.changes.push_back({axes[a].key, std::move(value)});
+    }
+    if (seed >= 0) {
+      Spec value;
+      value.where = value.key_where = sweep.find("seeds")->where;
+      value.scalar = Value(seed);
+      value.type = Value::Type::integer;
+      out.changes.push_back({"pipeline.seed", std::move(value)});
+      name += fmt::format("{}seed={}", name.empty() ? "" : ",", seed);
+    }
+    std::string all = out.pipeline.lexically_normal().string();
+    for (const Override& change : out.changes) all += "\n" + change.key + "=" + change.value.value().to_json();
+    for (char& c : name)
+      if (!(std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '=' || c == ',' || c == '.' || c == '_' || c == '-')) c = '_';
+    if (name[0] == '.') name[0] = '_';
+    out.id = name.substr(0, 100) + "-" + hash_text(variant.name + "\n" + all).substr(0, 8);
+    return out;
+  }
+
+  fs::path file_;
+  std::vector<Diagnostic>& problems_;
+  std::optional<fs::path> base_;
+  std::string mode_ = "grid";
+};
+
+}  // namespace
+
+Sweep read_sweep_text(const std::string& text, const fs::path& file) {
+  std::vector<Diagnostic> problems;
+  Sweep out;
+  if (const std::optional<Spec> root = detail::parse_toml(text, file.string(), problems, Location::kSweep)) out = Reader(file, problems).read(*root);
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+  return out;
+}
+
+Sweep read_sweep(const fs::path& file) {
+  std::error_code error;
+  std::ifstream in(file, std::ios::binary);
+  if (fs::is_directory(file, error) || !in)
+    throw ConfigError({{{file.string(), 1, 1, Location::kSweep}, "this file cannot be read: check its name and that you may read it"}});
+  return read_sweep_text(std::string(std::istreambuf_iterator<char>(in), {}), file);
+}
+
+std::string shown(const Value& value) { return value.is_string() ? value.as_string() : value.to_json(); }
+
+}  // namespace cdc

@@ -1,0 +1,263 @@
+// cdc-sweep as its user calls it, on stages that only count and wait.
+#include <dirent.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "cdc/random.hpp"
+#include "support/fake_pipeline.hpp"
+
+namespace cdc::test {
+namespace {
+
+class SweepTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() / (std::string("cdc_") + info->test_suite_name() + "_" + info->name() + "_" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    write_file(folder_ / "p.toml", kFakePipeline);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::vector<std::string> command(const std::vector<std::string>& more) const {
+    std::vector<std::string> all{binary_folder() / "bin/cdc-sweep", "s.toml", "--plugin",
+                                 (binary_folder() / "tests/fake_plugins/fake_stages.so").string()};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  ProcessResult sweep(const std::string& text, const std::vector<std::string>& more = {}) {
+    write_file(folder_ / "s.toml", text);
+    return run_process(command(more), folder_, environment_, folder_);
+  }
+  std::string read(const std::string& file) const { return read_file(folder_ / "sweeps/s" / file); }
+  /// Lines of a text that hold another.
+  static int lines_with(const std::string& text, const std::string& part) {
+    std::istringstream in(text);
+    int n = 0;
+    for (std::string line; std::getline(in, line);) n += line.find(part) != std::string::npos ? 1 : 0;
+    return n;
+  }
+  int began(const std::string& stage) const { return fs::exists(folder_ / "trace") ? lines_with(read_file(folder_ / "trace"), "begin " + stage) : 0; }
+
+  fs::path folder_;
+  std::vector<std::pair<std::string, std::string>> environment_{{"CDC_FAKE_TRACE", "trace"}, {"CDC_CACHE", "cache"}, {"CDC_PLUGIN_PATH", ""}};
+};
+
+const std::string kSweep = "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[axes]\nstage.kmeans.clusters = [2, 3]\n[set]\nstage.images.samples = 12\n";
+
+TEST_F(SweepTest, RunsEachCellOnceAndMakesTheTable) {
+  const ProcessResult r = sweep(kSweep);
+  ASSERT_EQ(r.code, 0) << r.out << r.err;
+  EXPECT_NE(r.out.find("clusters  runs"), std::string::npos) << r.out;
+  EXPECT_EQ(lines_with(r.out, ": done in"), 4) << r.out;
+  EXPECT_EQ(began("features"), 1);  // shared by all: 'fake.features' draws no random numbers
+  EXPECT_EQ(began("kmeans"), 4);
+  EXPECT_EQ(began("other"), 2);  // the same for both numbers of clusters
+  EXPECT_EQ(lines_with(read("cells.csv"), ",done,"), 4) << read("cells.csv");
+  EXPECT_EQ(lines_with(read("table.csv"), ",2,2,"), 2) << read("table.csv");
+  EXPECT_NE(read("table.md").find("| clusters | runs |"), std::string::npos);
+  EXPECT_NE(read("table.tex").find("\\begin{tabular}"), std::string::npos);
+  // A cell's run directory explains it, as any other's.
+  for (const auto& entry : fs::directory_iterator(folder_ / "sweeps/s/cells")) {
+    if (!entry.is_directory()) continue;
+    for (const char* file : {"run.json", "pipeline.toml", "metrics.jsonl", "summary.json", "log.txt"})
+      EXPECT_TRUE(fs::exists(entry.path() / file)) << file;
+  }
+
+  const ProcessResult again = sweep(kSweep);
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(lines_with(again.out, "["), 0) << again.out;
+  EXPECT_EQ(began("kmeans"), 4);
+  EXPECT_EQ(again.out, r.out.substr(r.out.find("\nclusters")));
+}
+
+TEST_F(SweepTest, TheTableIsThatOfTheRunsOwnFiles) {
+  ASSERT_EQ(sweep(kSweep).code, 0);
+  std::map<std::string, std::vector<double>> accs;
+  for (const auto& entry : fs::directory_iterator(folder_ / "sweeps/s/cells")) {
+    if (!entry.is_directory()) continue;
+    const Value summary = Value::from_json(read_file(entry.path() / "summary.json"));
+    accs[entry.path().filename().string().substr(0, 10)].push_back(summary.at("scores").at("kmeans").at("acc").as_real());
+  }
+  ASSERT_EQ(accs.size(), 2u);
+  for (const auto& [name, two] : accs) {
+    ASSERT_EQ(two.size(), 2u);
+    const double mean = (two[0] + two[1]) / 2;
+    EXPECT_NE(read("table.csv").find("\n" + name.substr(9) + ",2,2," + Value(mean).to_json() + ","), std::string::npos) << read("table.csv");
+  }
+}
+
+TEST_F(SweepTest, ACellThatFailsIsToldAndTheRestGoesOn) {
+  const std::string head = "[sweep]\nbase = \"p.toml\"\nseeds = [0]\n";
+  const ProcessResult r = sweep(head + "[variants.good]\n[variants.bad]\nstage.kmeans.fail = \"error\"\nstage.kmeans.clusters = 5\n");
+  EXPECT_EQ(r.code, 4);
+  EXPECT_EQ(lines_with(r.err, "failed: bad,seed=0-"), 1) << r.err;
+  EXPECT_NE(r.err.find("the clusters are too heavy; take fewer"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("(exit code 4)"), std::string::npos) << r.err;
+  EXPECT_NE(r.out.find("1 failed"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("0 of 1"), std::string::npos) << r.out;
+  EXPECT_EQ(lines_with(r.out, ": done in"), 1) << r.out;
+  const ProcessResult mended = sweep(head + "[variants.good]\n[variants.bad]\nstage.kmeans.clusters = 5\n");
+  EXPECT_EQ(mended.code, 0) << mended.err;
+  EXPECT_EQ(lines_with(mended.out, ": done in"), 1) << mended.out;
+}
+
+TEST_F(SweepTest, WhatIsWrongInAnyCellIsToldBeforeAnythingRuns) {
+  const ProcessResult r = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[axes]\nstage.kmeans.clusters = [2, 0]\nstage.kmeans.stepps = [1]\n");
+  EXPECT_EQ(r.code, 2);
+  EXPECT_NE(r.err.find("s.toml:5:29: error: 'clusters' of 'fake.cluster' must be at least 1, found 0"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("s.toml:6:14: error: "), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("did you mean 'steps'?"), std::string::npos) << r.err;
+  EXPECT_EQ(lines_with(r.err, "error"), 2) << r.err;
+  EXPECT_FALSE(fs::exists(folder_ / "trace"));
+  EXPECT_FALSE(fs::exists(folder_ / "sweeps"));
+}
+
+TEST_F(SweepTest, ADryRunSaysWhatIsDoneWhatIsSharedAndRunsNothing) {
+  const ProcessResult before = sweep(kSweep, {"--dry-run"});
+  ASSERT_EQ(before.code, 0) << before.err;
+  EXPECT_FALSE(fs::exists(folder_ / "trace"));
+  EXPECT_EQ(lines_with(before.out, "runs features, kmeans, other, scores"), 1) << before.out;
+  EXPECT_EQ(lines_with(before.out, "features (shared with clusters=2,seed=0-"), 3) << before.out;
+  EXPECT_NE(before.out.find("4 runs: 0 done; 11 stages to compute"), std::string::npos) << before.out;
+  ASSERT_EQ(sweep(kSweep).code, 0);
+  const ProcessResult after = sweep(kSweep, {"--dry-run"});
+  EXPECT_EQ(lines_with(after.out, "  done"), 4) << after.out;
+  fs::remove_all(folder_ / "sweeps");
+  EXPECT_EQ(lines_with(sweep(kSweep, {"--dry-run"}).out, "  cached"), 4);
+  // Cached cells need no process.
+  const int kmeans = began("kmeans");
+  const ProcessResult cached = sweep(kSweep);
+  EXPECT_EQ(cached.code, 0);
+  EXPECT_EQ(lines_with(cached.out, ": cached"), 4) << cached.out;
+  EXPECT_EQ(began("kmeans"), kmeans);
+}
+
+TEST_F(SweepTest, CheckRunsNothing) {
+  const ProcessResult r = sweep(kSweep, {"--check"});
+  EXPECT_EQ(r.out, "s.toml: ok, 4 runs\n") << r.err;
+  EXPECT_FALSE(fs::exists(folder_ / "sweeps"));
+}
+
+TEST_F(SweepTest, EverySweepOfTheProjectIsRight) {
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(source_folder() / "pipelines/sweeps")) {
+    if (entry.path().extension() != ".toml") continue;
+    ++files;
+    const ProcessResult r = run_process({binary_folder() / "bin/cdc-sweep", entry.path(), "--check"}, folder_, {{"CDC_CACHE", "cache"}}, folder_);
+    EXPECT_EQ(r.code, 0) << r.err;
+  }
+  EXPECT_GE(files, 4);
+}
+
+TEST_F(SweepTest, AScoreThatThereIsNotIsTold) {
+  const ProcessResult r = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\nscores = [\"kmeans.ac\"]\n");
+  EXPECT_NE(r.err.find("no run has the score 'kmeans.ac'"), std::string::npos) << r.err;
+}
+
+TEST_F(SweepTest, ACommandLineThatIsWrongIsTold) {
+  const ProcessResult r = sweep(kSweep, {"--jobz"});
+  EXPECT_EQ(r.code, 2);
+  EXPECT_NE(r.err.find("cdc-sweep: "), std::string::npos);
+  EXPECT_NE(r.err.find("--help lists the options"), std::string::npos) << r.err;
+}
+
+const std::string kSlow = "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1, 2, 3]\n[set]\nstage.kmeans.steps = 40\nstage.kmeans.ms = 50\n";
+
+TEST_F(SweepTest, StopsCleanlyWhenAskedAndGoesOn) {
+  write_file(folder_ / "s.toml", kSlow);
+  Process p(command({"--jobs", "2"}), folder_, environment_, folder_);
+  while (began("kmeans") < 2) ASSERT_FALSE(p.ended_within(std::chrono::milliseconds(10)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  p.signal(SIGINT);
+  const ProcessResult r = p.wait();
+  EXPECT_EQ(r.code, 5) << r.out << r.err;
+  EXPECT_NE(r.out.find("stopping; 2 runs at work save what they have (again: at once)"), std::string::npos) << r.out;
+  EXPECT_NE(r.err.find("stopped; the same command goes on where it stopped"), std::string::npos) << r.err;
+  EXPECT_EQ(r.err.find("failed"), std::string::npos) << r.err;
+  EXPECT_NE(r.out.find("4 not run"), std::string::npos) << r.out;
+  const ProcessResult rest = run_process(command({"--jobs", "2"}), folder_, environment_, folder_);
+  EXPECT_EQ(rest.code, 0) << rest.err;
+  EXPECT_GE(lines_with(read_file(folder_ / "trace"), "resume kmeans"), 2);  // from their checkpoints
+}
+
+TEST_F(SweepTest, AskedTwiceItStopsAtOnce) {
+  write_file(folder_ / "s.toml", "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[set]\nstage.kmeans.ms = 60000\n");
+  Process p(command({"--jobs", "2"}), folder_, environment_, folder_);
+  while (began("kmeans") < 2) ASSERT_FALSE(p.ended_within(std::chrono::milliseconds(10)));
+  p.signal(SIGINT);
+  p.signal(SIGINT);
+  ASSERT_TRUE(p.ended_within(std::chrono::seconds(10)));
+  EXPECT_EQ(p.wait().code, 5);
+}
+
+/// The processes that a process started.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> out;
+  DIR* proc = ::opendir("/proc");
+  while (const dirent* entry = ::readdir(proc)) {
+    const int pid = std::atoi(entry->d_name);
+    if (pid <= 0) continue;
+    std::ifstream in("/proc/" + std::string(entry->d_name) + "/stat");
+    std::string text;
+    std::getline(in, text);
+    const std::size_t close = text.rfind(')');
+    if (close != std::string::npos && text.size() > close + 4 && std::atoi(text.c_str() + close + 4) == parent) out.push_back(pid);
+  }
+  ::closedir(proc);
+  return out;
+}
+
+int number(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text != nullptr ? std::atoi(text) : otherwise;
+}
+
+TEST_F(SweepTest, KilledAgainAndAgainEveryCellIsDoneOnceAndTheTableIsTheSame) {
+  const int cells = number("CDC_CELLS", 16), kills = number("CDC_KILLS", 4);
+  const std::string text =
+      "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[axes]\nstage.kmeans.clusters = { from = 2, to = " + std::to_string(1 + cells / 2) +
+      ", step = 1 }\n[set]\nstage.kmeans.ms = 5\nstage.images.samples = 50\n";
+  write_file(folder_ / "s.toml", text);
+  std::string out;
+  Random random(static_cast<std::uint64_t>(::getpid()));
+  for (int i = 0; i < kills; ++i) {
+    Process p(command({}), folder_, environment_, folder_);
+    const auto moment = std::chrono::milliseconds(static_cast<std::int64_t>(random.uniform(300, 800.0 * cells / kills)));
+    if (p.ended_within(moment)) {
+      out += p.wait().out;
+      break;
+    }
+    for (const pid_t child : children_of(p.pid())) ::kill(child, SIGKILL);
+    p.signal(SIGKILL);
+    out += p.wait().out;
+  }
+  // Two calls at once.
+  Process one(command({"--jobs", "1"}), folder_, environment_, folder_), two(command({"--jobs", "1"}), folder_, environment_, folder_);
+  const ProcessResult a = one.wait(), b = two.wait();
+  EXPECT_EQ(a.code, 0) << a.err;
+  EXPECT_EQ(b.code, 0) << b.err;
+  EXPECT_EQ(lines_with(read("cells.csv"), ",done,"), cells);
+  std::map<std::string, int> done;
+  std::istringstream lines(out + a.out + b.out);
+  for (std::string line; std::getline(lines, line);)
+    if (line.find(": done in") != std::string::npos || line.find(": cached") != std::string::npos)
+      ++done[line.substr(line.find(' '), line.rfind(':') - line.find(' '))];
+  for (const auto& [cell, times] : done) EXPECT_EQ(times, 1) << cell;
+  const std::string table = read("table.csv"), all = read("cells.csv");
+  fs::remove_all(folder_ / "sweeps");
+  fs::remove_all(folder_ / "cache");
+  const ProcessResult whole = run_process(command({}), folder_, environment_, folder_);
+  EXPECT_EQ(whole.code, 0) << whole.err;
+  EXPECT_EQ(lines_with(whole.out, ": done in"), cells);
+  EXPECT_EQ(read("table.csv"), table);
+  EXPECT_EQ(read("cells.csv"), all);
+}
+
+}  // namespace
+}  // namespace cdc::test

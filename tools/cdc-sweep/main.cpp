@@ -1,0 +1,211 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <thread>
+
+#include "artifact/array_file.hpp"
+#include "cdc/error.hpp"
+#include "common/program.hpp"
+#include "config/diagnostic.hpp"
+#include "exec/tensor_engine.hpp"
+#include "sweep/runner.hpp"
+#include "sweep/table.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+enum ExitCode { kDone = 0, kWrongFile = 2, kWrongPlugin = 3, kCellFailed = 4, kStopped = 5 };
+
+std::atomic<int> stops{0};
+
+void on_signal(int) {
+  if (++stops > 2) ::_exit(kStopped);
+}
+
+struct Options {
+  fs::path file, folder, cache;
+  int jobs = 0, threads = 1;
+  std::string device = "cpu", command_line;
+  bool dry_run = false, check = false, table = false;
+  std::vector<fs::path> plugins;
+};
+
+std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
+  Options o;
+  CLI::App app("Runs a pipeline many times over, as a sweep file says, and makes one table of it. What is there already is not run again.",
+               "cdc-sweep");
+  app.footer(
+      "Exit codes: 2 a file or the command line, 3 a plugin could not be loaded, 4 a run failed (the others were done), 5 stopped by a signal.");
+  app.set_version_flag("--version", CDC_VERSION);
+  app.add_option("FILE", o.file, "The sweep, a TOML file: a pipeline, and what varies")->required();
+  app.add_flag("--check", o.check, "Checks the file and every run that it asks for; runs nothing");
+  app.add_flag("--dry-run", o.dry_run, "Says of each run what is done or cached, and what would run");
+  app.add_flag("--table", o.table, "Prints the table of the runs that are done; runs nothing");
+  app.add_option("--jobs", o.jobs, "Runs side by side (default: as many as the cores hold)")->check(CLI::Range(1, 4096));
+  app.add_option("--threads", o.threads, "Threads of each run")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--dir", o.folder, "Folder of this sweep's runs and tables (default: sweeps/NAME)");
+  app.add_option("--cache", o.cache, "Folder of the cache (default: CDC_CACHE, else cache)");
+  app.add_option("--plugin", o.plugins, "A further plugin library, or folder of such; may be given again")->allow_extra_args(false);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    exit_code = e.get_exit_code() == 0 ? app.exit(e) : kWrongFile;
+    if (exit_code != 0) std::cerr << "cdc-sweep: " << e.what() << "; --help lists the options\n";
+    return std::nullopt;
+  }
+  if (o.jobs == 0) o.jobs = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / o.threads);
+  if (o.cache.empty()) o.cache = cdc::program::default_cache();
+  o.command_line = cdc::program::command_line(argc, argv);
+  return o;
+}
+
+/// A line for each run that begins or ends.
+class Reporter final : public cdc::SweepObserver {
+ public:
+  Reporter(const cdc::Sweep& sweep, std::size_t done) : sweep_(sweep), done_(done) {}
+  void begins(std::size_t cell) override { line(cell, "runs"); }
+  void ends(std::size_t cell, const cdc::CellOutcome& outcome, How how, double seconds) override {
+    if (outcome.state == cdc::CellOutcome::State::failed) {
+      ++failed_;
+      std::cout.flush();
+      std::cerr << fmt::format("failed: {}\n  {}\n", sweep_.cells[cell].id, outcome.message);
+      return;
+    }
+    ++done_;
+    line(cell, how == How::elsewhere ? "done by another call" : how == How::cached ? "cached" : "done in " + cdc::program::duration_text(seconds));
+  }
+  void stopping(std::size_t running) override {
+    std::cout << fmt::format("stopping; {} at work {} what {} (again: at once)\n", running == 1 ? "1 run" : fmt::format("{} runs", running),
+                             running == 1 ? "saves" : "save", running == 1 ? "it has" : "they have")
+              << std::flush;
+  }
+  std::size_t failed() const { return failed_; }
+
+ private:
+  void line(std::size_t cell, const std::string& text) const {
+    std::cout << fmt::format("[{}/{}] {}: {}\n", done_, sweep_.cells.size(), sweep_.cells[cell].id, text) << std::flush;
+  }
+  const cdc::Sweep& sweep_;
+  std::size_t done_, failed_ = 0;
+};
+
+void print_plan(const cdc::Sweep& sweep, const std::vector<cdc::PlannedCell>& cells, const std::vector<cdc::CellOutcome>& outcomes) {
+  std::map<std::string, std::string> first;  // key of a stage -> the run that would compute it
+  std::size_t done = 0, run = 0;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const std::string& id = sweep.cells[i].id;
+    if (outcomes[i].state == cdc::CellOutcome::State::done) {
+      ++done;
+      std::cout << fmt::format("{}  done\n", id);
+      continue;
+    }
+    std::string text;
+    for (const cdc::PlannedCell::Stage& stage : cells[i].stages) {
+      if (stage.cached) continue;
+      const auto [at, is_new] = first.emplace(stage.key, id);
+      text += fmt::format("{}{}{}", text.empty() ? "" : ", ", stage.name, is_new ? "" : " (shared with " + at->second + ")");
+      if (is_new) ++run;
+    }
+    std::cout << fmt::format("{}  {}\n", id, text.empty() ? "cached" : "runs " + text);
+  }
+  std::cout << fmt::format("{} runs: {} done; {} stages to compute\n", cells.size(), done, run);
+}
+
+int run(const Options& o) {
+  const cdc::TensorEngine engine = cdc::load_tensor_engine();
+  cdc::Registry registry;
+  cdc::program::load_plugins(registry, o.plugins);
+  const cdc::Sweep sweep = cdc::read_sweep(o.file);
+  cdc::SweepOptions options;
+  options.folder = o.folder.empty() ? fs::path("sweeps") / sweep.name : o.folder;
+  options.cache = o.cache;
+  options.program = fs::read_symlink("/proc/self/exe").parent_path() / "cdc-run";
+  options.plugins = o.plugins;
+  options.jobs = o.jobs;
+  options.threads = o.threads;
+  options.device = engine.check_device != nullptr ? engine.check_device(o.device) : o.device;
+  options.stops = &stops;
+  options.command_line = o.command_line;
+  options.versions = cdc::program::versions(engine);
+  const std::vector<cdc::PlannedCell> cells = cdc::plan_sweep(sweep, registry, options);
+  if (o.check) {
+    std::cout << fmt::format("{}: ok, {} runs\n", o.file.string(), cells.size());
+    return kDone;
+  }
+  std::vector<cdc::CellOutcome> outcomes = cdc::sweep_outcomes(sweep, cells, options);
+  if (o.dry_run) {
+    print_plan(sweep, cells, outcomes);
+    return kDone;
+  }
+  const auto count = [&](cdc::CellOutcome::State state) {
+    return static_cast<std::size_t>(std::count_if(outcomes.begin(), outcomes.end(), [&](const cdc::CellOutcome& c) { return c.state == state; }));
+  };
+  if (!o.table) {
+    Reporter reporter(sweep, count(cdc::CellOutcome::State::done));
+    outcomes = cdc::run_sweep(sweep, cells, registry, options, reporter);
+  }
+  const cdc::SweepTable table = cdc::make_table(sweep, outcomes);
+  if (!o.table) {
+    cdc::write_file(options.folder / "table.csv", cdc::table_as_csv(table));
+    cdc::write_file(options.folder / "table.md", cdc::table_as_markdown(table));
+    cdc::write_file(options.folder / "table.tex", cdc::table_as_latex(table));
+    cdc::write_file(options.folder / "cells.csv", cdc::cells_as_csv(sweep, outcomes, table.scores));
+  }
+  std::cout << '\n' << cdc::table_as_text(table) << '\n';
+  for (const std::string& score : table.unknown)
+    std::cerr << fmt::format("cdc-sweep: no run has the score '{}': the summary.json of one, in {}, names those there are\n", score,
+                             (options.folder / "cells").string());
+  const std::size_t failed = count(cdc::CellOutcome::State::failed), missing = count(cdc::CellOutcome::State::missing);
+  std::cout << fmt::format("{}{}{}\n", options.folder.string(), failed > 0 ? fmt::format("; {} failed", failed) : "",
+                           missing > 0 ? fmt::format("; {} not run", missing) : "");
+  if (stops > 0) {
+    std::cerr << "cdc-sweep: stopped; the same command goes on where it stopped\n";
+    return kStopped;
+  }
+  return failed > 0 ? kCellFailed : kDone;
+}
+
+int program(int argc, char** argv) {
+  int code = kDone;
+  const std::optional<Options> options = read_options(argc, argv, code);
+  if (!options) return code;
+  const auto tell = [](const std::string& what, int with) {
+    std::cout.flush();
+    std::cerr << what << std::endl;
+    return with;
+  };
+  try {
+    return run(*options);
+  } catch (const cdc::ConfigError& e) {
+    return tell(e.what(), kWrongFile);
+  } catch (const cdc::PluginError& e) {
+    return tell(fmt::format("cdc-sweep: {}", e.what()), kWrongPlugin);
+  } catch (const std::exception& e) {
+    return tell(fmt::format("cdc-sweep: {}", e.what()), kCellFailed);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  struct sigaction action {};
+  action.sa_handler = &on_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::setenv("OMP_WAIT_POLICY", "passive", 0);
+  const int code = program(argc, argv);
+  std::cout.flush();
+  std::cerr.flush();
+  ::_exit(code);  // all that counts is on disk; taking LibTorch down would only take time
+}

@@ -1,0 +1,57 @@
+#include "common/program.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+
+namespace cdc::program {
+namespace {
+
+std::string quoted(const std::string& word) {
+  if (!word.empty() && word.find_first_of(" \t\n'\"\\$*?[]{}()<>|&;!~#`") == std::string::npos) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+}  // namespace
+
+std::filesystem::path default_cache() {
+  const char* named = std::getenv("CDC_CACHE");
+  return named != nullptr && *named != '\0' ? named : "cache";
+}
+
+std::string command_line(int argc, const char* const* argv) {
+  std::string out;
+  for (int i = 0; i < argc; ++i) out += (i > 0 ? " " : "") + quoted(argv[i]);
+  return out;
+}
+
+void load_plugins(Registry& registry, const std::vector<std::filesystem::path>& further) {
+  registry.load_default_folders();
+  for (const std::filesystem::path& path : further) {
+    if (std::filesystem::is_directory(path))
+      registry.load_folder(path);
+    else
+      registry.load_library(path);
+  }
+}
+
+Value versions(const TensorEngine& engine) {
+  Value out = Value::table();
+  out["cdc"] = CDC_VERSION;
+  out["torch"] = engine.version != nullptr ? Value(engine.version()) : Value();
+  out["compiler"] = __VERSION__;
+  return out;
+}
+
+std::string duration_text(double seconds) {
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
+  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+}  // namespace cdc::program

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "exec/tensor_engine.hpp"
+#include "plugin/registry.hpp"
+
+/// What the programs share.
+namespace cdc::program {
+
+/// CDC_CACHE, else "cache".
+std::filesystem::path default_cache();
+/// As typed, quoted where a shell would need it.
+std::string command_line(int argc, const char* const* argv);
+/// The plugins beside the program, those of CDC_PLUGIN_PATH, and these libraries or folders of such.
+void load_plugins(Registry& registry, const std::vector<std::filesystem::path>& further);
+/// Of cdc, LibTorch and the compiler, for the record of a run.
+Value versions(const TensorEngine& engine);
+/// "3.2 s", "4:05", "1:02:03".
+std::string duration_text(double seconds);
+
+}  // namespace cdc::program
