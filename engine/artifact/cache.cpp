@@ -6,9 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
+#include <map>
+#include <mutex>
 #include <system_error>
 #include <thread>
 
@@ -43,6 +47,40 @@ std::filesystem::path unique_folder(const std::filesystem::path& cache, const st
   return cache / "tmp" / fmt::format("{}.{}-{}", key, ::getpid(), counter++);
 }
 
+/// Files of caches that this process read whole and found right. A sweep asks for the same ones with each of its cells.
+class ReadFiles {
+ public:
+  /// Whether the file at `path` is one of them, unchanged since.
+  bool knows(const std::filesystem::path& path) {
+    const Identity now = identity_of(path);
+    const std::lock_guard<std::mutex> guard(mutex_);
+    const auto known = known_.find(path);
+    return known != known_.end() && known->second == now && now[0] != 0;
+  }
+  /// It was found right; `before`: its identity before it was read.
+  using Identity = std::array<std::int64_t, 4>;  ///< inode, size, seconds and nanoseconds of its last change; inode 0: not there
+  void add(const std::filesystem::path& path, const Identity& before) {
+    // A file written just now could change again within the clock's tick.
+    if (before[0] == 0 || identity_of(path) != before || std::time(nullptr) - before[2] <= 2) return;
+    const std::lock_guard<std::mutex> guard(mutex_);
+    known_[path] = before;
+  }
+  static Identity identity_of(const std::filesystem::path& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    return {static_cast<std::int64_t>(status.st_ino), status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::filesystem::path, Identity> known_;
+};
+
+ReadFiles& read_files() {
+  static ReadFiles all;
+  return all;
+}
+
 void remove_folder(const std::filesystem::path& path) {
   std::error_code ignored;
   std::filesystem::remove_all(path, ignored);
@@ -51,7 +89,7 @@ void remove_folder(const std::filesystem::path& path) {
 }  // namespace
 
 Cache::Cache(std::filesystem::path folder) : folder_(std::move(folder)) {
-  for (const char* part : {"tmp", "locks", "checkpoints", "last", "memo"}) make_folder(folder_ / part);
+  for (const char* part : {"tmp", "locks", "checkpoints", "last", "memo", "uses"}) make_folder(folder_ / part);
   if (::access((folder_ / "tmp").c_str(), W_OK) != 0)
     throw Error(fmt::format("cannot write the cache {}: {}; choose another with --cache or CDC_CACHE", folder_.string(), errno_text(errno)));
 }
@@ -110,9 +148,13 @@ void Cache::verify(const std::string& key, std::uint64_t largest) const {
   }
   if (total > largest) return;
   for (const auto& [port, info] : files->as_table()) {  // every byte, those between HDF5's objects too
+    const std::filesystem::path path = std::filesystem::absolute(file(key, port));
+    if (read_files().knows(path)) continue;
+    const ReadFiles::Identity before = ReadFiles::identity_of(path);
     const Value* contents = info.find("contents");
-    if (contents == nullptr || *contents != Value(fingerprint(file(key, port), {})))
+    if (contents == nullptr || *contents != Value(fingerprint(path, {})))
       throw Error(fmt::format("{} is damaged (its checksum); remove it, and what it held is computed again", file(key, port).string()));
+    read_files().add(path, before);
   }
 }
 

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cdc/component.hpp"
 #include "cdc/value.hpp"
@@ -26,6 +28,15 @@ struct ArtifactCodec {
 CDC_API void register_codec(const ArtifactCodec& codec);
 CDC_API const ArtifactCodec* find_codec(PortType type);
 
+/// A result in the cache, as it is listed.
+struct CachedResult {
+  std::string key, plugin;  ///< plugin: empty where the entry is damaged
+  std::uint64_t bytes = 0;  ///< of its files
+  std::int64_t used = 0;    ///< when a run last made or took it; seconds since 1970
+  double seconds = 0;       ///< that computing it took
+  bool in_use = false;      ///< by a run at work
+};
+
 /// Results of stages by key: FOLDER/ab/abcd.../{entry.json, PORT.h5}; README.md tells the rest of the layout. An entry appears whole or not at all;
 /// any number of processes may use a cache.
 class CDC_API Cache {
@@ -38,6 +49,7 @@ class CDC_API Cache {
   Value entry(const std::string& key) const;
   std::shared_ptr<const void> read(const std::string& key, const std::string& port, PortType type) const;
   /// Sizes of an entry's files, and every checksum of those that together have at most `largest` bytes; cdc::Error naming the damaged file.
+  /// A file that this process has read whole before, and that has not been written to since, is not read again.
   void verify(const std::string& key, std::uint64_t largest = UINT64_MAX) const;
   /// At once for every reader; memory mapped from it stays.
   void remove(const std::string& key);
@@ -72,6 +84,30 @@ class CDC_API Cache {
     std::filesystem::path file_;
   };
   std::unique_ptr<Lock> lock(const std::string& key, const std::function<void()>& waiting, const std::function<bool()>& stopping);
+
+  /// A run needs results of these keys, whether they are there or not: as long as this lives (or its process; flock), collect() leaves them alone.
+  /// They count as used now.
+  class CDC_API Use {
+   public:
+    ~Use();
+
+   private:
+    friend class Cache;
+    Use(int fd, std::filesystem::path file) : fd_(fd), file_(std::move(file)) {}
+    int fd_;
+    std::filesystem::path file_;
+  };
+  std::unique_ptr<Use> use(const std::vector<std::string>& keys);
+
+  /// Everything in the cache, what was used last first.
+  std::vector<CachedResult> list() const;
+  /// Which results to remove: all but the last `keep_last` of each plugin, and the longest unused until the rest has at most `max_bytes`. None in
+  /// use.
+  struct Collection {
+    std::vector<CachedResult> removed, kept;
+  };
+  /// Removes them; with `dry` only says which. At most one at a time; runs that begin wait for it.
+  Collection collect(std::optional<std::size_t> keep_last, std::optional<std::uint64_t> max_bytes, bool dry);
 
   std::filesystem::path checkpoint_path(const std::string& key) const;
   std::filesystem::path memo_folder() const;

@@ -140,6 +140,95 @@ TEST_F(CacheTest, AFlippedBitAnywhereIsFoundByVerify) {
   cache.verify(kKey);
 }
 
+/// As if a run had used it so many minutes ago.
+void age(const Cache& cache, const std::string& key, int minutes) {
+  const fs::path folder = cache.file(key, "features").parent_path();
+  for (const auto& file : fs::directory_iterator(folder)) fs::last_write_time(file, fs::file_time_type::clock::now() - std::chrono::minutes(minutes));
+}
+
+TEST_F(CacheTest, AFileThatWasReadWholeIsReadAgainOnceItIsWrittenTo) {
+  Cache cache(folder);
+  fill(cache);
+  age(cache, kKey, 5);
+  cache.verify(kKey);
+  const fs::path file = cache.file(kKey, "features");
+  const auto time = fs::last_write_time(file);
+  flip(file, 100);
+  EXPECT_NE(error_of([&] { cache.verify(kKey); }).find("is damaged (its checksum)"), std::string::npos);
+  fs::last_write_time(file, time);  // nothing tells the file from the one that was right
+  EXPECT_EQ(error_of([&] { cache.verify(kKey); }), "");
+}
+
+std::string key_of(char letter) { return std::string(32, letter); }
+
+std::string keys(const std::vector<CachedResult>& all) {
+  std::string out;
+  for (const CachedResult& one : all) out += one.key[0];
+  return out;
+}
+
+class CollectTest : public CacheTest {
+ protected:
+  /// Five results, 'a' used last.
+  void SetUp() override {
+    CacheTest::SetUp();
+    cache = std::make_unique<Cache>(folder);
+    for (const char c : std::string("abcde")) {
+      fill(*cache, key_of(c));
+      age(*cache, key_of(c), c - 'a' + 1);
+    }
+    bytes = cache->list()[0].bytes;
+  }
+  std::unique_ptr<Cache> cache;
+  std::uint64_t bytes = 0;
+};
+
+TEST_F(CollectTest, ListsWhatThereIsTheLastUsedFirst) {
+  const std::vector<CachedResult> all = cache->list();
+  EXPECT_EQ(keys(all), "abcde");
+  EXPECT_EQ(all[0].plugin, "stage.fake");
+  EXPECT_EQ(all[0].seconds, 1.5);
+  EXPECT_GT(all[0].bytes, 1000u);
+  EXPECT_FALSE(all[0].in_use);
+  flip(cache->file(key_of('b'), "features").parent_path() / "entry.json", 3);
+  age(*cache, key_of('b'), 2);
+  EXPECT_EQ(cache->list()[1].plugin, "");
+}
+
+TEST_F(CollectTest, KeepsTheLastOfEachPlugin) {
+  EXPECT_EQ(keys(cache->collect(2, std::nullopt, true).removed), "cde");
+  EXPECT_EQ(keys(cache->list()), "abcde");  // dry
+  EXPECT_EQ(keys(cache->collect(2, std::nullopt, false).removed), "cde");
+  EXPECT_EQ(keys(cache->list()), "ab");
+}
+
+TEST_F(CollectTest, RemovesTheLongestUnusedUntilTheRestIsSmallEnough) {
+  EXPECT_EQ(keys(cache->collect(std::nullopt, 3 * bytes, false).removed), "ed");
+  EXPECT_EQ(keys(cache->list()), "abc");
+  EXPECT_EQ(keys(cache->collect(std::nullopt, 3 * bytes, false).removed), "");
+  EXPECT_EQ(keys(cache->collect(std::nullopt, 0, false).removed), "cba");
+}
+
+TEST_F(CollectTest, LeavesAloneWhatARunUses) {
+  {
+    const auto use = cache->use({key_of('d'), key_of('x')});
+    const std::vector<CachedResult> all = cache->list();
+    EXPECT_EQ(keys(all), "dabce");  // used now
+    EXPECT_TRUE(all[0].in_use);
+    EXPECT_EQ(keys(cache->collect(std::nullopt, 0, false).removed), "ecba");
+    EXPECT_EQ(keys(cache->collect(0, std::nullopt, false).kept), "d");
+  }
+  EXPECT_TRUE(fs::is_empty(folder / "uses"));
+  EXPECT_EQ(keys(cache->collect(0, std::nullopt, false).removed), "d");
+}
+
+TEST_F(CollectTest, AUseThatAKilledRunLeftIsNone) {
+  std::ofstream(folder / "uses" / "1-0") << key_of('a') << "\n";
+  EXPECT_FALSE(cache->list()[0].in_use);
+  EXPECT_EQ(keys(cache->collect(0, std::nullopt, false).removed), "abcde");
+  EXPECT_TRUE(fs::is_empty(folder / "uses"));
+}
+
 TEST_F(CacheTest, AFlippedBitOfTheEntryIsFound) {
   Cache cache(folder);
   fill(cache);

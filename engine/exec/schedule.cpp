@@ -38,6 +38,11 @@ class Scheduler {
   Scheduler(const Plan& plan, const Registry& registry, const RunOptions& options, Cache& cache, bool mend)
       : plan_(plan), options_(options), cache_(cache), mend_(mend) {
     schedule_.identities = identify_stages(plan, registry, options.device, cache.memo_folder());
+    if (mend) {
+      std::vector<std::string> keys;
+      for (const StageIdentity& identity : schedule_.identities) keys.push_back(identity.key);
+      schedule_.use = cache.use(keys);
+    }
     schedule_.stages.resize(plan.stages.size());
     damaged_.resize(plan.stages.size());
     demanded_.resize(plan.stages.size());
