@@ -41,18 +41,6 @@ std::string short_name(const std::string& key, const std::vector<std::string>& a
   return same == 1 ? last(key) : key;
 }
 
-Table::Value value_of(const std::vector<double>& all) {
-  Table::Value out;
-  out.runs = static_cast<int>(all.size());
-  if (all.empty()) return out;
-  double sum = 0, squares = 0;
-  for (const double x : all) sum += x;
-  out.mean = sum / static_cast<double>(all.size());
-  for (const double x : all) squares += (x - out.mean) * (x - out.mean);
-  if (all.size() > 1) out.deviation = std::sqrt(squares / static_cast<double>(all.size() - 1));
-  return out;
-}
-
 void mark_best(Table& table, std::size_t column) {
   Table::Value* best = nullptr;
   for (Table::Row& row : table.rows)
@@ -117,6 +105,18 @@ std::string markdown_text(const std::string& text) {
 
 }  // namespace
 
+SweepTable::Value over_seeds(const std::vector<double>& all) {
+  SweepTable::Value out;
+  out.runs = static_cast<int>(all.size());
+  if (all.empty()) return out;
+  double sum = 0, squares = 0;
+  for (const double x : all) sum += x;
+  out.mean = sum / static_cast<double>(all.size());
+  for (const double x : all) squares += (x - out.mean) * (x - out.mean);
+  if (all.size() > 1) out.deviation = std::sqrt(squares / static_cast<double>(all.size() - 1));
+  return out;
+}
+
 SweepTable make_table(const Sweep& sweep, const std::vector<CellOutcome>& outcomes) {
   Table table;
   if (sweep.has_variants) table.labels.emplace_back("variant");
@@ -139,7 +139,7 @@ SweepTable make_table(const Sweep& sweep, const std::vector<CellOutcome>& outcom
       if (const Value* score = score_of(outcomes[i].summary, table.scores[s])) found.back()[s].push_back(score->as_real());
   }
   for (std::size_t r = 0; r < table.rows.size(); ++r)
-    for (const std::vector<double>& all : found[r]) table.rows[r].values.push_back(value_of(all));
+    for (const std::vector<double>& all : found[r]) table.rows[r].values.push_back(over_seeds(all));
   for (std::size_t s = 0; s < table.scores.size(); ++s) {
     mark_best(table, s);
     const bool known = std::any_of(table.rows.begin(), table.rows.end(), [&](const Table::Row& row) { return row.values[s].runs > 0; });

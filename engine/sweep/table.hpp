@@ -26,6 +26,9 @@ struct SweepTable {
   std::vector<std::string> unknown;  ///< scores that the sweep names and no run has
 };
 
+/// Mean and sample standard deviation.
+CDC_API SweepTable::Value over_seeds(const std::vector<double>& all);
+
 /// In each column the row of the highest mean is `best` where its lead over every other row is larger than the larger of both standard deviations,
 /// and both are of two runs or more: a smaller lead is one that other seeds may turn around.
 CDC_API SweepTable make_table(const Sweep& sweep, const std::vector<CellOutcome>& outcomes);

@@ -62,6 +62,8 @@ TEST_F(SweepTest, RunsEachCellOnceAndMakesTheTable) {
   EXPECT_EQ(lines_with(read("table.csv"), ",2,2,"), 2) << read("table.csv");
   EXPECT_NE(read("table.md").find("| clusters | runs |"), std::string::npos);
   EXPECT_NE(read("table.tex").find("\\begin{tabular}"), std::string::npos);
+  const std::string plot = read("plots/kmeans.acc_by_clusters.svg");
+  EXPECT_EQ(lines_with(plot, "<circle"), 2) << plot;
   // A cell's run directory explains it, as any other's.
   for (const auto& entry : fs::directory_iterator(folder_ / "sweeps/s/cells")) {
     if (!entry.is_directory()) continue;

@@ -16,6 +16,7 @@
 #include "common/program.hpp"
 #include "config/diagnostic.hpp"
 #include "exec/tensor_engine.hpp"
+#include "sweep/plots.hpp"
 #include "sweep/runner.hpp"
 #include "sweep/table.hpp"
 
@@ -49,7 +50,7 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   app.add_option("FILE", o.file, "The sweep, a TOML file: a pipeline, and what varies")->required();
   app.add_flag("--check", o.check, "Checks the file and every run that it asks for; runs nothing");
   app.add_flag("--dry-run", o.dry_run, "Says of each run what is done or cached, and what would run");
-  app.add_flag("--table", o.table, "Prints the table of the runs that are done; runs nothing");
+  app.add_flag("--table", o.table, "Makes the tables and plots of the runs that are done; runs nothing");
   app.add_option("--jobs", o.jobs, "Runs side by side (default: as many as the cores hold)")->check(CLI::Range(1, 4096));
   app.add_option("--threads", o.threads, "Threads of each run")->check(CLI::Range(1, 4096))->capture_default_str();
   app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
@@ -155,11 +156,15 @@ int run(const Options& o) {
     outcomes = cdc::run_sweep(sweep, cells, registry, options, reporter);
   }
   const cdc::SweepTable table = cdc::make_table(sweep, outcomes);
-  if (!o.table) {
+  if (fs::is_directory(options.folder)) {
     cdc::write_file(options.folder / "table.csv", cdc::table_as_csv(table));
     cdc::write_file(options.folder / "table.md", cdc::table_as_markdown(table));
     cdc::write_file(options.folder / "table.tex", cdc::table_as_latex(table));
     cdc::write_file(options.folder / "cells.csv", cdc::cells_as_csv(sweep, outcomes, table.scores));
+    fs::remove_all(options.folder / "plots");
+    fs::create_directories(options.folder / "plots");
+    for (const auto& charts : {cdc::score_charts(sweep, table), cdc::curve_charts(sweep, table, outcomes, options)})
+      for (const auto& [name, chart] : charts) cdc::write_file(options.folder / "plots" / (name + ".svg"), cdc::chart_as_svg(chart));
   }
   std::cout << '\n' << cdc::table_as_text(table) << '\n';
   for (const std::string& score : table.unknown)

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sweep/chart.hpp"
+#include "sweep/table.hpp"
+
+namespace cdc {
+
+/// Charts of a sweep by the names of their files (without ".svg"): each score of the table against each axis (and against the variants), mean and
+/// standard deviation over seeds, a line for each combination of the rest. Where that makes more than 16 lines, the mean over the rest is drawn.
+CDC_API std::vector<std::pair<std::string, Chart>> score_charts(const Sweep& sweep, const SweepTable& table);
+
+/// What cells report epoch by epoch (metrics.jsonl): a chart a stage and quantity, a line a row of the table, mean and standard deviation over seeds.
+/// Rows beyond the first 16 are left out. Speed and learning rates are not drawn.
+CDC_API std::vector<std::pair<std::string, Chart>> curve_charts(const Sweep& sweep, const SweepTable& table, const std::vector<CellOutcome>& outcomes,
+                                                                const SweepOptions& options);
+
+}  // namespace cdc
