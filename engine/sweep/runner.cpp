@@ -71,14 +71,19 @@ class Runner {
       else
         outcomes_[i].state = CellOutcome::State::done;
     }
+    bool changed = true;
     while (!waiting_.empty() || !running_.empty()) {
-      bool changed = reap();
+      changed = reap() || changed;
       if (stopped()) {
         if (running_.empty()) break;
+        changed = false;
       } else {
-        changed = begin_some() || changed;
+        const bool look_elsewhere = Clock::now() >= next_look_;
+        if (look_elsewhere) next_look_ = Clock::now() + kLookElsewhere;
+        // Cells wait for one of this call to end, or for another call.
+        changed = (changed || look_elsewhere) && begin_some(changed, look_elsewhere);
       }
-      if (!changed) std::this_thread::sleep_for(running_.empty() && !waiting_.empty() ? kLookElsewhere : kLook);
+      if (!changed) std::this_thread::sleep_for(kLook);
     }
     return std::move(outcomes_);
   }
@@ -146,14 +151,13 @@ class Runner {
     return false;
   }
 
-  /// Begins what may begin; cells that need no process are done at once.
-  bool begin_some() {
+  /// Begins what may begin; cells that need no process are done at once. `own`: cells that may wait for one of this call; `elsewhere`: those at work
+  /// in another call when last looked at.
+  bool begin_some(bool own, bool elsewhere) {
     bool changed = false;
-    const bool look_elsewhere = Clock::now() >= next_look_;
-    if (look_elsewhere) next_look_ = Clock::now() + kLookElsewhere;
     for (std::size_t w = 0; w < waiting_.size() && told_ == 0;) {
       const std::size_t i = waiting_[w];
-      if (elsewhere_.count(i) > 0 && !look_elsewhere) {
+      if (elsewhere_.count(i) > 0 ? !elsewhere : !own) {
         ++w;
         continue;
       }
@@ -174,8 +178,14 @@ class Runner {
       if (!outcomes_[i].summary.is_null()) {
         outcomes_[i].state = CellOutcome::State::done;
         observer_.ends(i, outcomes_[i], SweepObserver::How::elsewhere, 0);
-      } else if (!missing.empty() || !take_cached(i)) {
-        begin(i, std::move(*lock), std::move(missing));
+      } else {
+        try {
+          if (!missing.empty() || !take_cached(i)) begin(i, std::move(*lock), std::move(missing));
+        } catch (const Error& e) {  // a full disk, for example
+          outcomes_[i].state = CellOutcome::State::failed;
+          outcomes_[i].message = e.what();
+          observer_.ends(i, outcomes_[i], SweepObserver::How::ran, 0);
+        }
       }
       if (options_.stops != nullptr && *options_.stops > 0) break;
     }

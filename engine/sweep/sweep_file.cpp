@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostCells = 100000;
+constexpr std::size_t kMostCells = 10000;
 
 /// What is written down of an axis: values, or a range that values are drawn from (mode = "random").
 struct Axis {

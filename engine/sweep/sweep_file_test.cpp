@@ -134,7 +134,7 @@ TEST(SweepFile, SaysEverythingThatIsWrongAtItsPlace) {
        "sweeps/s.toml:3:8: error: mode = \"random\" needs to know how many points to draw: set samples = 20"},
       {kHead + "samples = 4\nseeds = [0]\n", "sweeps/s.toml:3:1: error: 'samples' goes with mode = \"random\": set that, or leave it out"},
       {kHead + "mode = \"random\"\nsamples = 0\n[axes]\nstage.a.x = [1]\n",
-       "sweeps/s.toml:4:11: error: 'samples' must be an integer from 1 to 100000, found 0"},
+       "sweeps/s.toml:4:11: error: 'samples' must be an integer from 1 to 10000, found 0"},
       {kHead + "scores = [\"acc\"]\nseeds = [0]\n",
        "sweeps/s.toml:3:10: error: 'scores' must be a list of scores as the summary of a run has them, scores = [\"kmeans.acc\"], found [\"acc\"]"},
       {kHead + "[axes]\nstag.a.x = [1]\n",
@@ -160,7 +160,7 @@ TEST(SweepFile, SaysEverythingThatIsWrongAtItsPlace) {
       {kHead + "[variants]\n", "error: [variants] is empty: name one, [variants.NAME], or leave it out"},
       {kHead + "[variants]\na = 1\n", "error: a variant must be a table, [variants.a]"},
       {kHead + "[axes]\nstage.a.x = { from = 1, to = 9999, step = 1 }\nstage.a.y = { from = 1, to = 9999, step = 1 }\n",
-       "error: this makes 99980001 runs; 100000 are the most: use mode = \"random\", or fewer values"},
+       "error: this makes 99980001 runs; 10000 are the most: use mode = \"random\", or fewer values"},
   };
   for (const auto& [text, message] : cases) EXPECT_NE(problems_of(text).find(message), std::string::npos) << text << "\n" << problems_of(text);
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "artifact/array_file.hpp"
@@ -122,6 +123,22 @@ void print_plan(const cdc::Sweep& sweep, const std::vector<cdc::PlannedCell>& ce
   std::cout << fmt::format("{} runs: {} done; {} stages to compute\n", cells.size(), done, run);
 }
 
+using Charts = std::vector<std::pair<std::string, cdc::Chart>>;
+
+/// In place of what was there. Another call may be at the same.
+void write_plots(const fs::path& folder, const Charts& scores, const Charts& curves) {
+  std::set<fs::path> written;
+  fs::create_directories(folder);
+  for (const Charts* charts : {&scores, &curves})
+    for (const auto& [name, chart] : *charts) {
+      cdc::write_file(folder / (name + ".svg"), cdc::chart_as_svg(chart));
+      written.insert(name + ".svg");
+    }
+  std::error_code ignored, gone;
+  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored))
+    if (it->path().extension() == ".svg" && written.count(it->path().filename()) == 0) fs::remove(it->path(), gone);
+}
+
 int run(const Options& o) {
   const cdc::TensorEngine engine = cdc::load_tensor_engine();
   cdc::Registry registry;
@@ -134,7 +151,12 @@ int run(const Options& o) {
   options.plugins = o.plugins;
   options.jobs = o.jobs;
   options.threads = o.threads;
-  options.device = engine.check_device != nullptr ? engine.check_device(o.device) : o.device;
+  try {
+    options.device = engine.check_device != nullptr ? engine.check_device(o.device) : o.device;
+  } catch (const cdc::Error& e) {
+    std::cerr << "cdc-sweep: --device: " << e.what() << '\n';
+    return kWrongFile;
+  }
   options.stops = &stops;
   options.command_line = o.command_line;
   options.versions = cdc::program::versions(engine);
@@ -161,10 +183,7 @@ int run(const Options& o) {
     cdc::write_file(options.folder / "table.md", cdc::table_as_markdown(table));
     cdc::write_file(options.folder / "table.tex", cdc::table_as_latex(table));
     cdc::write_file(options.folder / "cells.csv", cdc::cells_as_csv(sweep, outcomes, table.scores));
-    fs::remove_all(options.folder / "plots");
-    fs::create_directories(options.folder / "plots");
-    for (const auto& charts : {cdc::score_charts(sweep, table), cdc::curve_charts(sweep, table, outcomes, options)})
-      for (const auto& [name, chart] : charts) cdc::write_file(options.folder / "plots" / (name + ".svg"), cdc::chart_as_svg(chart));
+    write_plots(options.folder / "plots", cdc::score_charts(sweep, table), cdc::curve_charts(sweep, table, outcomes, options));
   }
   std::cout << '\n' << cdc::table_as_text(table) << '\n';
   for (const std::string& score : table.unknown)
