@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <list>
+#include <map>
 #include <memory>
 #include <set>
 #include <thread>
@@ -43,6 +45,34 @@ Value summary_of(const SweepOptions& options, const SweepCell& cell, const std::
   }
 }
 
+constexpr const char* kStoppedEnding = ".stopped.json";
+
+/// Why a run of this key was stopped early, empty where none was.
+std::string stopped_early(const SweepOptions& options, const SweepCell& cell, const std::string& key) {
+  const fs::path file = beside(options, cell, kStoppedEnding);
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return "";
+  try {
+    const Value stopped = Value::from_json(read_file(file));
+    return stopped.at("key") == Value(key) ? stopped.at("why").as_string() : "";
+  } catch (const Error&) {  // damaged: it goes on
+    return "";
+  }
+}
+
+/// What there is of a cell without running it.
+CellOutcome outcome_of(const Sweep& sweep, std::size_t cell, const std::string& key, const SweepOptions& options) {
+  CellOutcome out;
+  out.summary = summary_of(options, sweep.cells[cell], key);
+  if (!out.summary.is_null()) {
+    out.state = CellOutcome::State::done;
+  } else if (sweep.stop.rule != EarlyStop::Rule::none) {
+    out.message = stopped_early(options, sweep.cells[cell], key);
+    if (!out.message.empty()) out.state = CellOutcome::State::stopped;
+  }
+  return out;
+}
+
 /// The last lines of what a cell's process said.
 std::string last_words(const fs::path& file, int code) {
   std::string text;
@@ -65,11 +95,8 @@ class Runner {
   std::vector<CellOutcome> go() {
     make_folder(options_.folder / "cells");
     for (std::size_t i = 0; i < cells_.size(); ++i) {
-      outcomes_[i].summary = summary_of(options_, sweep_.cells[i], cells_[i].key);
-      if (outcomes_[i].summary.is_null())
-        waiting_.push_back(i);
-      else
-        outcomes_[i].state = CellOutcome::State::done;
+      outcomes_[i] = outcome_of(sweep_, i, cells_[i].key, options_);
+      if (outcomes_[i].state == CellOutcome::State::missing) waiting_.push_back(i);
     }
     bool changed = true;
     while (!waiting_.empty() || !running_.empty()) {
@@ -80,8 +107,10 @@ class Runner {
       } else {
         const bool look_elsewhere = Clock::now() >= next_look_;
         if (look_elsewhere) next_look_ = Clock::now() + kLookElsewhere;
-        // Cells wait for one of this call to end, or for another call.
-        changed = (changed || look_elsewhere) && begin_some(changed, look_elsewhere);
+        if (look_elsewhere) stop_some();
+        // Cells wait for one of this call to end, or to have computed what they need too, or for another call.
+        const bool own = changed || (look_elsewhere && static_cast<int>(running_.size()) < options_.jobs);
+        changed = (own || look_elsewhere) && begin_some(own, look_elsewhere);
       }
       if (!changed) std::this_thread::sleep_for(kLook);
     }
@@ -95,7 +124,65 @@ class Runner {
     FileLock lock;
     Clock::time_point began;
     std::set<std::string> computes;  ///< keys
+    std::string why_stopped = {};    ///< early
   };
+
+  /// What a cell has reported, epoch by epoch, read on from where the file was left.
+  struct Reported {
+    std::streamoff read = 0;
+    EpochValues values;
+  };
+
+  void read_on(std::size_t cell) {
+    Reported& of = reported_[cell];
+    std::ifstream in(cell_folder(options_, sweep_.cells[cell]) / "metrics.jsonl", std::ios::binary);
+    if (!in) return;
+    in.seekg(of.read);
+    std::string line;
+    while (std::getline(in, line) && !in.eof()) {  // a line without its end is still being written
+      of.read += static_cast<std::streamoff>(line.size()) + 1;
+      try {
+        if (const auto value = epoch_value(sweep_.stop, Value::from_json(line))) {
+          // A run that goes on from a checkpoint may report an epoch again.
+          while (!of.values.empty() && of.values.back().first >= value->first) of.values.pop_back();
+          of.values.push_back(*value);
+        }
+      } catch (const Error&) {  // no JSON
+      }
+    }
+  }
+
+  /// Ends cells that the sweep's rule gives up.
+  void stop_some() {
+    if (sweep_.stop.rule == EarlyStop::Rule::none || running_.empty()) return;
+    for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+      const bool ended = outcomes_[i].state == CellOutcome::State::done || outcomes_[i].state == CellOutcome::State::stopped;
+      if (ended && reported_.count(i) == 0) read_on(i);
+    }
+    for (Running& one : running_) {
+      const std::size_t before = reported_[one.cell].values.size();
+      read_on(one.cell);
+      const EpochValues& own = reported_[one.cell].values;
+      if (own.size() <= before || !one.why_stopped.empty()) continue;
+      std::vector<EpochValues> others;
+      for (const auto& [cell, reported] : reported_)
+        if (cell != one.cell) others.push_back(reported.values);
+      // Each epoch that came since the last look.
+      for (std::size_t n = before + 1; n <= own.size() && one.why_stopped.empty(); ++n)
+        one.why_stopped = reason_to_stop(sweep_.stop, EpochValues(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(n)), others).value_or("");
+      if (!one.why_stopped.empty()) one.process->signal(SIGTERM);
+    }
+  }
+
+  /// So that later calls leave it alone.
+  void keep_stopped(std::size_t cell, const std::string& why) {
+    Value stopped = Value::table();
+    stopped["key"] = cells_[cell].key;
+    stopped["why"] = why;
+    write_file(beside(options_, sweep_.cells[cell], kStoppedEnding), stopped.to_json(2) + "\n");
+    outcomes_[cell].state = CellOutcome::State::stopped;
+    outcomes_[cell].message = why;
+  }
 
   /// Passes on what was asked of this process. True from the first time on.
   bool stopped() {
@@ -126,6 +213,8 @@ class Runner {
         outcome.message.clear();
         std::error_code ignored;
         for (const char* ending : {".out", ".err"}) fs::remove(beside(options_, cell, ending), ignored);
+      } else if (!one.why_stopped.empty() && *code == 5) {
+        keep_stopped(one.cell, one.why_stopped);
       } else if (told_ > 0 && (*code == 5 || *code > 128)) {  // it was told to
         continue;
       } else {
@@ -174,9 +263,8 @@ class Runner {
       }
       waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(w));
       changed = true;
-      outcomes_[i].summary = summary_of(options_, sweep_.cells[i], cells_[i].key);  // another call may have been faster
-      if (!outcomes_[i].summary.is_null()) {
-        outcomes_[i].state = CellOutcome::State::done;
+      outcomes_[i] = outcome_of(sweep_, i, cells_[i].key, options_);  // another call may have been faster
+      if (outcomes_[i].state != CellOutcome::State::missing) {
         observer_.ends(i, outcomes_[i], SweepObserver::How::elsewhere, 0);
       } else {
         try {
@@ -232,7 +320,7 @@ class Runner {
                                        "--no-weights"};
     for (const fs::path& plugin : options_.plugins) arguments.insert(arguments.end(), {"--plugin", plugin.string()});
     auto process = std::make_unique<ChildProcess>(arguments, beside(options_, cell, ".out"), beside(options_, cell, ".err"), lock.fd());
-    running_.push_back({i, std::move(process), std::move(lock), Clock::now(), std::move(computes)});
+    running_.push_back({i, std::move(process), std::move(lock), Clock::now(), std::move(computes), {}});
     observer_.begins(i);
   }
 
@@ -246,6 +334,7 @@ class Runner {
   std::vector<std::size_t> waiting_;
   std::set<std::size_t> elsewhere_;  ///< at work in another call when last looked at
   std::list<Running> running_;
+  std::map<std::size_t, Reported> reported_;  ///< by cell
   Clock::time_point next_look_{};
   int told_ = 0;
 };
@@ -280,11 +369,8 @@ std::vector<PlannedCell> plan_sweep(const Sweep& sweep, const Registry& registry
 }
 
 std::vector<CellOutcome> sweep_outcomes(const Sweep& sweep, const std::vector<PlannedCell>& cells, const SweepOptions& options) {
-  std::vector<CellOutcome> out(cells.size());
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    out[i].summary = summary_of(options, sweep.cells[i], cells[i].key);
-    if (!out[i].summary.is_null()) out[i].state = CellOutcome::State::done;
-  }
+  std::vector<CellOutcome> out;
+  for (std::size_t i = 0; i < cells.size(); ++i) out.push_back(outcome_of(sweep, i, cells[i].key, options));
   return out;
 }
 

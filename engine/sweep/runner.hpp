@@ -41,11 +41,12 @@ struct CellOutcome {
   enum class State {
     missing,  ///< not run yet, or stopped
     done,     ///< its summary is there
-    failed    ///< the last try ended with an error
+    failed,   ///< the last try ended with an error
+    stopped   ///< early, by the sweep's rule
   };
   State state = State::missing;
   Value summary;        ///< summary.json, where done
-  std::string message;  ///< where failed
+  std::string message;  ///< where failed or stopped: why
 };
 
 /// What there is of the cells now; runs nothing.

@@ -50,7 +50,7 @@ class Reader {
       if (root.find("sweep") == nullptr) problem(root.where, "there is no table [sweep]: it names the pipeline, base = \"FILE.toml\"");
       return out;
     }
-    known_keys(*sweep, {"name", "base", "mode", "seeds", "samples", "sample_seed", "scores"}, "key");
+    known_keys(*sweep, {"name", "base", "mode", "seeds", "samples", "sample_seed", "scores", "stop"}, "key");
     out.name = text_of(*sweep, "name").value_or(file_.stem().string());
     if (out.name.empty() || out.name.find('/') != std::string::npos || out.name[0] == '.')
       problem(sweep->find("name") != nullptr ? sweep->find("name")->where : sweep->where,
@@ -66,6 +66,7 @@ class Reader {
         if (const Spec* given = sweep->find(key))
           problem(given->key_where, fmt::format("'{}' goes with mode = \"random\": set that, or leave it out", key));
     out.columns = columns_of(*sweep);
+    out.stop = stop_of(*sweep);
     std::vector<Override> common;
     if (const Spec* set = table_of(root, "set")) flatten(*set, "", common, false);
     const std::vector<Axis> axes = axes_of(root);
@@ -153,6 +154,37 @@ class Reader {
     if (!found->is_array() || out.size() != found->array.size())
       problem(found->where, fmt::format("'scores' must be a list of scores as the summary of a run has them, scores = [\"kmeans.acc\"], found {}",
                                         found->value().to_json()));
+    return out;
+  }
+
+  EarlyStop stop_of(const Spec& sweep) {
+    EarlyStop out;
+    const Spec* found = sweep.find("stop");
+    if (found == nullptr) return out;
+    if (!found->is_table()) {
+      problem(found->where,
+              fmt::format("'stop' must be a table, {{ rule = \"median\", stage = \"NAME\", score = \"loss\", goal = \"least\" }}, found {}",
+                          found->value().to_json()));
+      return out;
+    }
+    known_keys(*found, {"rule", "stage", "score", "goal", "grace", "factor"}, "key");
+    out.rule = choice(*found, "rule", {"median", "halving"}) == "median" ? EarlyStop::Rule::median : EarlyStop::Rule::halving;
+    for (const auto& [key, to] : {std::make_pair("stage", &out.stage), std::make_pair("score", &out.score)}) {
+      *to = text_of(*found, key).value_or("");
+      if (found->find(key) == nullptr)
+        problem(found->where,
+                fmt::format("'stop' needs '{}': the stage whose epochs are watched, and a number that it reports with each (metrics.jsonl)", key));
+    }
+    out.largest = choice(*found, "goal", {"least", "most"}) == "most";
+    out.grace = integer_of(*found, "grace", 1, 1, 1000000);
+    if (const Spec* factor = found->find("factor")) {
+      if (!factor->scalar.is_number() || !(factor->scalar.as_real() >= 1.5) || !(factor->scalar.as_real() <= 100))
+        problem(factor->where, fmt::format("'factor' must be a number from 1.5 to 100, found {}", factor->value().to_json()));
+      else if (out.rule != EarlyStop::Rule::halving)
+        problem(factor->key_where, "'factor' goes with rule = \"halving\": set that, or leave it out");
+      else
+        out.factor = factor->scalar.as_real();
+    }
     return out;
   }
 

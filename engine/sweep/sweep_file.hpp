@@ -8,6 +8,7 @@
 
 #include "cdc/value.hpp"
 #include "config/spec.hpp"
+#include "sweep/early_stop.hpp"
 
 namespace cdc {
 
@@ -32,6 +33,7 @@ struct Sweep {
   std::vector<std::string> axes;     ///< keys, in the order of the file
   std::vector<std::string> columns;  ///< scores for the table, "cdc.acc"; empty: ACC and NMI of everything scored
   bool has_variants = false;
+  EarlyStop stop;
   std::vector<SweepCell> cells;  ///< seeds vary fastest, then the last axis
 };
 

@@ -254,7 +254,10 @@ std::string cells_as_csv(const Sweep& sweep, const std::vector<CellOutcome>& out
     for (const auto& [key, value] : cell.point) line.push_back(shown(value));
     line.push_back(cell.seed >= 0 ? std::to_string(cell.seed) : "");
     const CellOutcome::State state = outcomes[i].state;
-    line.emplace_back(state == CellOutcome::State::done ? "done" : state == CellOutcome::State::failed ? "failed" : "missing");
+    line.emplace_back(state == CellOutcome::State::done      ? "done"
+                      : state == CellOutcome::State::failed  ? "failed"
+                      : state == CellOutcome::State::stopped ? "stopped early"
+                                                             : "missing");
     for (const std::string& name : scores) {
       const Value* score = score_of(outcomes[i].summary, name);
       line.push_back(score != nullptr ? score->to_json() : "");

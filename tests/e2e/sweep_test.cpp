@@ -198,6 +198,30 @@ TEST_F(SweepTest, AskedTwiceItStopsAtOnce) {
   EXPECT_EQ(p.wait().code, 5);
 }
 
+TEST_F(SweepTest, EndsEarlyWhatTheRuleGivesUp) {
+  const std::string text =
+      "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1, 2, 3, 4, 5]\nstop = { rule = \"halving\", stage = \"kmeans\", score = \"value\", goal = \"least\", "
+      "grace = 2, factor = 2 }\n"
+      "[set]\nstage.kmeans.steps = 6\nstage.kmeans.ms = 500\n";
+  const ProcessResult r = sweep(text, {"--jobs", "6"});
+  EXPECT_EQ(r.code, 0) << r.err;
+  const int early = lines_with(r.out, ": stopped early: after epoch ");
+  EXPECT_GE(early, 1) << r.out;
+  EXPECT_LT(early, 6) << r.out;
+  EXPECT_EQ(lines_with(r.out, ": done in"), 6 - early) << r.out;
+  EXPECT_EQ(lines_with(read("cells.csv"), ",stopped early,"), early);
+  EXPECT_NE(r.out.find("; " + std::to_string(early) + " stopped early"), std::string::npos) << r.out;
+  const int began_before = began("kmeans");
+  const ProcessResult again = sweep(text, {"--jobs", "6"});
+  EXPECT_EQ(again.code, 0);
+  EXPECT_EQ(began("kmeans"), began_before);  // they are left alone
+  EXPECT_EQ(lines_with(sweep(text, {"--dry-run"}).out, "  stopped early"), early);
+  // Without the rule they go on where they were.
+  const ProcessResult whole = sweep(text.substr(0, text.find("stop =")) + text.substr(text.find("[set]")), {"--jobs", "6"});
+  EXPECT_EQ(whole.code, 0);
+  EXPECT_EQ(lines_with(read("cells.csv"), ",done,"), 6);
+}
+
 /// The processes that a process started.
 std::vector<pid_t> children_of(pid_t parent) {
   std::vector<pid_t> out;

@@ -163,6 +163,7 @@ class FakeCluster final : public cdc::Stage {
       state = state * 6364136223846793005ULL + 1442695040888963407ULL;
       cdc::Value line = cdc::Value::table();
       line["step"] = done;
+      line["epoch"] = done + 1;
       line["value"] = static_cast<double>(state >> 11) * 0x1.0p-53;
       lines.push_back(line);
       context.metric(line);

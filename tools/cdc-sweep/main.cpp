@@ -84,6 +84,7 @@ class Reporter final : public cdc::SweepObserver {
       return;
     }
     ++done_;
+    if (outcome.state == cdc::CellOutcome::State::stopped) return line(cell, "stopped early: " + outcome.message);
     line(cell, how == How::elsewhere ? "done by another call" : how == How::cached ? "cached" : "done in " + cdc::program::duration_text(seconds));
   }
   void stopping(std::size_t running) override {
@@ -106,9 +107,9 @@ void print_plan(const cdc::Sweep& sweep, const std::vector<cdc::PlannedCell>& ce
   std::size_t done = 0, run = 0;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string& id = sweep.cells[i].id;
-    if (outcomes[i].state == cdc::CellOutcome::State::done) {
+    if (outcomes[i].state == cdc::CellOutcome::State::done || outcomes[i].state == cdc::CellOutcome::State::stopped) {
       ++done;
-      std::cout << fmt::format("{}  done\n", id);
+      std::cout << fmt::format("{}  {}\n", id, outcomes[i].state == cdc::CellOutcome::State::done ? "done" : "stopped early");
       continue;
     }
     std::string text;
@@ -174,7 +175,7 @@ int run(const Options& o) {
     return static_cast<std::size_t>(std::count_if(outcomes.begin(), outcomes.end(), [&](const cdc::CellOutcome& c) { return c.state == state; }));
   };
   if (!o.table) {
-    Reporter reporter(sweep, count(cdc::CellOutcome::State::done));
+    Reporter reporter(sweep, count(cdc::CellOutcome::State::done) + count(cdc::CellOutcome::State::stopped));
     outcomes = cdc::run_sweep(sweep, cells, registry, options, reporter);
   }
   const cdc::SweepTable table = cdc::make_table(sweep, outcomes);
@@ -189,9 +190,10 @@ int run(const Options& o) {
   for (const std::string& score : table.unknown)
     std::cerr << fmt::format("cdc-sweep: no run has the score '{}': the summary.json of one, in {}, names those there are\n", score,
                              (options.folder / "cells").string());
-  const std::size_t failed = count(cdc::CellOutcome::State::failed), missing = count(cdc::CellOutcome::State::missing);
-  std::cout << fmt::format("{}{}{}\n", options.folder.string(), failed > 0 ? fmt::format("; {} failed", failed) : "",
-                           missing > 0 ? fmt::format("; {} not run", missing) : "");
+  const std::size_t failed = count(cdc::CellOutcome::State::failed), missing = count(cdc::CellOutcome::State::missing),
+                    early = count(cdc::CellOutcome::State::stopped);
+  std::cout << fmt::format("{}{}{}{}\n", options.folder.string(), failed > 0 ? fmt::format("; {} failed", failed) : "",
+                           early > 0 ? fmt::format("; {} stopped early", early) : "", missing > 0 ? fmt::format("; {} not run", missing) : "");
   if (stops > 0) {
     std::cerr << "cdc-sweep: stopped; the same command goes on where it stopped\n";
     return kStopped;
