@@ -81,6 +81,24 @@ TEST_F(RunnerTest, ASecondRunTakesEverythingFromTheCache) {
   EXPECT_NE(read_file(second.directory / "log.txt").find("[kmeans] cached (fake.cluster)"), std::string::npos);
 }
 
+TEST_F(RunnerTest, OnlyCachedRunsNothingAndWritesNothingWhereAStageWouldHaveToRun) {
+  const auto only_cached = [&] {
+    RunOptions o = options(listener);
+    o.only_cached = true;
+    return run_pipeline(plan(), registry(), o);
+  };
+  try {
+    only_cached();
+    FAIL();
+  } catch (const NotCached& e) {
+    EXPECT_STREQ(e.what(), "stage 'images' would have to run: 'features', 'scores' need it");
+  }
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+  EXPECT_EQ(trace_text(), "");
+  const Value first = run().summary;
+  EXPECT_EQ(only_cached().summary.at("scores"), first.at("scores"));
+}
+
 TEST_F(RunnerTest, AChangedParameterRunsOnlyWhatDependsOnIt) {
   run();
   fs::remove(folder / "trace");

@@ -21,6 +21,31 @@ std::vector<std::string> ran(const Value& summary) {
   return names;
 }
 
+TEST_F(PipelineTest, WeightsStandInTheRunDirectoryUnlessTheyAreToStayInTheCache) {
+  const fs::path weights = folder_ / "runs" / "small" / "latest" / "cdc.model.safetensors";
+  ASSERT_EQ(cdc_run({"--no-weights"}).code, 0);
+  EXPECT_FALSE(fs::exists(weights));
+  ASSERT_EQ(cdc_run().code, 0);  // all from the cache
+  EXPECT_TRUE(fs::exists(weights));
+}
+
+TEST_F(PipelineTest, ASweepOverKMeansSettingsTrainsOnce) {
+  write_file(folder_ / "s.toml",
+             "[sweep]\nbase = \"small.toml\"\nscores = [\"kmeans.acc\"]\n[axes]\nstage.kmeans.clusters = [3, 4]\nstage.kmeans.init = [\"k-means++\", "
+             "\"random\"]\n");
+  std::vector<std::pair<std::string, std::string>> environment = environment_;
+  environment.emplace_back("CDC_CACHE", cache_);
+  const ProcessResult r = run_process({binary_folder() / "bin/cdc-sweep", "s.toml", "--jobs", "2"}, folder_, environment, folder_);
+  ASSERT_EQ(r.code, 0) << r.out << r.err;
+  int trained = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_ / cache_))
+    if (entry.path().filename() == "model.h5") ++trained;
+  EXPECT_EQ(trained, 1);
+  EXPECT_NE(r.out.find("clusters  init"), std::string::npos) << r.out;
+  const std::string curve = read_file(folder_ / "sweeps/s/plots/curve_cdc_loss.svg");
+  EXPECT_NE(curve.find("<circle"), std::string::npos) << curve;
+}
+
 TEST_F(PipelineTest, RunsScoresAndLeavesARunDirectory) {
   const ProcessResult r = cdc_run({"stage.cdc.epochs=16"});
   ASSERT_EQ(r.code, 0) << r.out << r.err;
