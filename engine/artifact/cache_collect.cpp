@@ -70,7 +70,8 @@ std::unique_ptr<Cache::Use> Cache::use(const std::vector<std::string>& keys) {
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) fail_writing(file, errno);
   std::unique_ptr<Use> out(new Use(fd, file));
-  ::flock(fd, LOCK_EX | LOCK_NB);
+  while (::flock(fd, LOCK_EX) != 0)  // who lists the cache has it for a moment, to see whether its run is at work
+    if (errno != EINTR) break;
   std::string text;
   for (const std::string& key : keys) text += key + "\n";
   const ssize_t wrote = ::write(fd, text.data(), text.size());

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -148,15 +149,13 @@ std::vector<std::pair<std::string, Chart>> curve_charts(const Sweep& sweep, cons
       const Value values = Value::from_json(line);
       const Value *epoch = values.find("epoch"), *stage = values.find("stage");
       if (epoch == nullptr || !epoch->is_number() || stage == nullptr) continue;
-      const auto add = [&](const std::string& name, const Value& value) {
+      const std::function<void(const std::string&, const Value&)> add = [&](const std::string& name, const Value& value) {
         if (value.is_number()) found[{stage->as_string(), name}][row][epoch->as_real()].push_back(value.as_real());
-      };
-      for (const auto& [name, value] : values.as_table()) {
-        if (left_out.count(name) > 0) continue;
-        add(name, value);
-        if (value.is_table())
+        if (value.is_table())  // "kmeans.oracle.acc"
           for (const auto& [inner, one] : value.as_table()) add(name + "." + inner, one);
-      }
+      };
+      for (const auto& [name, value] : values.as_table())
+        if (left_out.count(name) == 0) add(name, value);
     }
   }
   std::vector<std::pair<std::string, Chart>> out;

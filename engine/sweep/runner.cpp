@@ -32,13 +32,21 @@ constexpr auto kLookElsewhere = std::chrono::milliseconds(200);
 
 fs::path beside(const SweepOptions& options, const SweepCell& cell, const char* ending) { return options.folder / "cells" / (cell.id + ending); }
 
+/// Whether the cell's run directory is of this key, and not of an earlier form of the cell.
+bool is_of(const fs::path& folder, const std::string& key) {
+  try {
+    return Value::from_json(read_file(folder / "run.json")).at("key") == Value(key);
+  } catch (const Error&) {  // not there, or damaged
+    return false;
+  }
+}
+
 /// The summary of the cell's run, null where there is none of this key.
 Value summary_of(const SweepOptions& options, const SweepCell& cell, const std::string& key) {
   const fs::path folder = cell_folder(options, cell);
   std::error_code ignored;
-  if (!fs::exists(folder / "summary.json", ignored)) return {};
+  if (!fs::exists(folder / "summary.json", ignored) || !is_of(folder, key)) return {};
   try {
-    if (Value::from_json(read_file(folder / "run.json")).at("key") != Value(key)) return {};
     return Value::from_json(read_file(folder / "summary.json"));
   } catch (const Error&) {  // damaged: it is run again
     return {};
@@ -89,15 +97,20 @@ std::string last_words(const fs::path& file, int code) {
 
 class Runner {
  public:
-  Runner(const Sweep& sweep, const std::vector<PlannedCell>& cells, const Registry& registry, const SweepOptions& options, SweepObserver& observer)
-      : sweep_(sweep), cells_(cells), registry_(registry), options_(options), observer_(observer), cache_(options.cache), outcomes_(cells.size()) {}
+  Runner(const Sweep& sweep, const std::vector<PlannedCell>& cells, std::vector<CellOutcome> outcomes, const Registry& registry,
+         const SweepOptions& options, SweepObserver& observer)
+      : sweep_(sweep),
+        cells_(cells),
+        registry_(registry),
+        options_(options),
+        observer_(observer),
+        cache_(options.cache),
+        outcomes_(std::move(outcomes)) {}
 
   std::vector<CellOutcome> go() {
     make_folder(options_.folder / "cells");
-    for (std::size_t i = 0; i < cells_.size(); ++i) {
-      outcomes_[i] = outcome_of(sweep_, i, cells_[i].key, options_);
+    for (std::size_t i = 0; i < cells_.size(); ++i)
       if (outcomes_[i].state == CellOutcome::State::missing) waiting_.push_back(i);
-    }
     bool changed = true;
     while (!waiting_.empty() || !running_.empty()) {
       changed = reap() || changed;
@@ -135,8 +148,11 @@ class Runner {
 
   void read_on(std::size_t cell) {
     Reported& of = reported_[cell];
-    std::ifstream in(cell_folder(options_, sweep_.cells[cell]) / "metrics.jsonl", std::ios::binary);
+    const fs::path folder = cell_folder(options_, sweep_.cells[cell]);
+    if (of.read == 0 && !is_of(folder, cells_[cell].key)) return;  // its process has not begun; what is there is of an earlier form of the cell
+    std::ifstream in(folder / "metrics.jsonl", std::ios::binary | std::ios::ate);
     if (!in) return;
+    if (in.tellg() < of.read) of = {};  // written anew by a run that went on from a checkpoint
     in.seekg(of.read);
     std::string line;
     while (std::getline(in, line) && !in.eof()) {  // a line without its end is still being written
@@ -179,9 +195,14 @@ class Runner {
     Value stopped = Value::table();
     stopped["key"] = cells_[cell].key;
     stopped["why"] = why;
-    write_file(beside(options_, sweep_.cells[cell], kStoppedEnding), stopped.to_json(2) + "\n");
     outcomes_[cell].state = CellOutcome::State::stopped;
     outcomes_[cell].message = why;
+    try {
+      write_file(beside(options_, sweep_.cells[cell], kStoppedEnding), stopped.to_json(2) + "\n");
+    } catch (const Error& e) {  // a full disk: the next call takes it up again
+      outcomes_[cell].state = CellOutcome::State::failed;
+      outcomes_[cell].message = e.what();
+    }
   }
 
   /// Passes on what was asked of this process. True from the first time on.
@@ -294,7 +315,7 @@ class Runner {
     run.versions = options_.versions;
     try {
       outcomes_[i].summary =
-          run_pipeline(plan_changed_pipeline(sweep_.cells[i].pipeline, sweep_.cells[i].changes, registry_), registry_, run).summary;
+          run_pipeline(plan_text(cells_[i].pipeline, beside(options_, sweep_.cells[i], ".toml").string(), {}, registry_), registry_, run).summary;
     } catch (const NotCached&) {
       return false;
     }
@@ -374,9 +395,9 @@ std::vector<CellOutcome> sweep_outcomes(const Sweep& sweep, const std::vector<Pl
   return out;
 }
 
-std::vector<CellOutcome> run_sweep(const Sweep& sweep, const std::vector<PlannedCell>& cells, const Registry& registry, const SweepOptions& options,
-                                   SweepObserver& observer) {
-  return Runner(sweep, cells, registry, options, observer).go();
+std::vector<CellOutcome> run_sweep(const Sweep& sweep, const std::vector<PlannedCell>& cells, std::vector<CellOutcome> outcomes,
+                                   const Registry& registry, const SweepOptions& options, SweepObserver& observer) {
+  return Runner(sweep, cells, std::move(outcomes), registry, options, observer).go();
 }
 
 }  // namespace cdc

@@ -65,8 +65,9 @@ class CDC_API SweepObserver {
 /// Runs the cells that are missing or failed, each in a process of its own (one whose results are all in the cache needs none), `jobs` side by side.
 /// A cell waits while another computes a result that it needs too. Any number of calls may be at work on one sweep; each cell is run by one of them.
 /// Returns what there is at the end, or after a stop. cdc::Error where the folder cannot be written.
-CDC_API std::vector<CellOutcome> run_sweep(const Sweep& sweep, const std::vector<PlannedCell>& cells, const Registry& registry,
-                                           const SweepOptions& options, SweepObserver& observer);
+/// `outcomes`: as sweep_outcomes() gave them.
+CDC_API std::vector<CellOutcome> run_sweep(const Sweep& sweep, const std::vector<PlannedCell>& cells, std::vector<CellOutcome> outcomes,
+                                           const Registry& registry, const SweepOptions& options, SweepObserver& observer);
 
 /// Where a cell's run is: a run directory (engine/artifact/README.md).
 CDC_API std::filesystem::path cell_folder(const SweepOptions& options, const SweepCell& cell);

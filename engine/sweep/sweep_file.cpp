@@ -32,8 +32,7 @@ struct Axis {
 
 struct Variant {
   std::string name, title;
-  std::optional<fs::path> pipeline;
-  Location where;
+  std::optional<std::string> pipeline;  ///< relative to the sweep's file
   std::vector<Override> changes;
 };
 
@@ -43,7 +42,6 @@ class Reader {
 
   Sweep read(const Spec& root) {
     Sweep out;
-    out.file = file_;
     known_keys(root, {"sweep", "set", "axes", "variants"}, "table");
     const Spec* sweep = table_of(root, "sweep");
     if (sweep == nullptr) {
@@ -55,7 +53,7 @@ class Reader {
     if (out.name.empty() || out.name.find('/') != std::string::npos || out.name[0] == '.')
       problem(sweep->find("name") != nullptr ? sweep->find("name")->where : sweep->where,
               fmt::format("'{}' cannot name a folder: leave out '/' and a '.' in front", out.name));
-    if (const std::optional<std::string> base = text_of(*sweep, "base")) base_ = file_.parent_path() / *base;
+    base_ = text_of(*sweep, "base");
     mode_ = choice(*sweep, "mode", {"grid", "zip", "random"});
     const std::vector<std::int64_t> seeds = seeds_of(*sweep);
     const std::int64_t samples = integer_of(*sweep, "samples", 0, 1, kMostCells), sample_seed = integer_of(*sweep, "sample_seed", 0, 0, INT64_MAX);
@@ -323,9 +321,8 @@ class Reader {
         }
         Variant one;
         one.name = name;
-        one.where = entry.key_where;
         one.title = text_of(entry, "title").value_or(name);
-        if (const std::optional<std::string> base = text_of(entry, "base")) one.pipeline = file_.parent_path() / *base;
+        one.pipeline = text_of(entry, "base");
         Spec changes = entry;
         changes.table.erase(
             std::remove_if(changes.table.begin(), changes.table.end(), [](const auto& e) { return e.first == "title" || e.first == "base"; }),
@@ -389,7 +386,7 @@ class Reader {
     SweepCell out;
     out.variant = variant.name;
     out.title = variant.title;
-    out.pipeline = variant.pipeline ? *variant.pipeline : *base_;
+    out.pipeline = file_.parent_path() / (variant.pipeline ? *variant.pipeline : *base_);
     out.seed = seed;
     out.changes = common;
     out.changes.insert(out.changes.end(), variant.changes.begin(), variant.changes.end());
@@ -409,7 +406,8 @@ class Reader {
       out.changes.push_back({"pipeline.seed", std::move(value)});
       name += fmt::format("{}seed={}", name.empty() ? "" : ",", seed);
     }
-    std::string all = out.pipeline.lexically_normal().string();
+    // By the pipeline's place beside this file: the same cell from whatever folder the sweep is called.
+    std::string all = variant.pipeline ? *variant.pipeline : *base_;
     for (const Override& change : out.changes) all += "\n" + change.key + "=" + change.value.value().to_json();
     for (char& c : name)
       if (!(std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '=' || c == ',' || c == '.' || c == '_' || c == '-')) c = '_';
@@ -420,7 +418,7 @@ class Reader {
 
   fs::path file_;
   std::vector<Diagnostic>& problems_;
-  std::optional<fs::path> base_;
+  std::optional<std::string> base_;
   std::string mode_ = "grid";
 };
 

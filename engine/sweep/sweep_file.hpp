@@ -29,7 +29,6 @@ struct SweepCell {
 /// What a sweep file asks for, every cell written out.
 struct Sweep {
   std::string name;
-  std::filesystem::path file;
   std::vector<std::string> axes;     ///< keys, in the order of the file
   std::vector<std::string> columns;  ///< scores for the table, "cdc.acc"; empty: ACC and NMI of everything scored
   bool has_variants = false;

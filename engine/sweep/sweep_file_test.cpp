@@ -111,6 +111,8 @@ TEST(SweepFile, IdsTellTheCellAndAreOneForEach) {
   EXPECT_EQ(ids.size(), 8u);
   EXPECT_EQ(sweep.cells[0].id.substr(0, 15), "a,x=1,seed=0-" + sweep.cells[0].id.substr(13, 2));
   EXPECT_EQ(sweep.cells[4].id.substr(0, 17), "b_c_d,x=1,seed=0-");
+  const std::string text = kHead + "seeds = [0]\n";
+  EXPECT_EQ(read_sweep_text(text, "/elsewhere/s.toml").cells[0].id, read(text).cells[0].id);
   EXPECT_EQ(read(kHead + "name = \"n\"\nseeds = [0]\n").name, "n");
   EXPECT_EQ(read(kHead + "seeds = [0]\n").name, "s");
 }

@@ -78,7 +78,6 @@ class Reporter final : public cdc::SweepObserver {
   void begins(std::size_t cell) override { line(cell, "runs"); }
   void ends(std::size_t cell, const cdc::CellOutcome& outcome, How how, double seconds) override {
     if (outcome.state == cdc::CellOutcome::State::failed) {
-      ++failed_;
       std::cout.flush();
       std::cerr << fmt::format("failed: {}\n  {}\n", sweep_.cells[cell].id, outcome.message);
       return;
@@ -92,14 +91,13 @@ class Reporter final : public cdc::SweepObserver {
                              running == 1 ? "saves" : "save", running == 1 ? "it has" : "they have")
               << std::flush;
   }
-  std::size_t failed() const { return failed_; }
 
  private:
   void line(std::size_t cell, const std::string& text) const {
     std::cout << fmt::format("[{}/{}] {}: {}\n", done_, sweep_.cells.size(), sweep_.cells[cell].id, text) << std::flush;
   }
   const cdc::Sweep& sweep_;
-  std::size_t done_, failed_ = 0;
+  std::size_t done_;
 };
 
 void print_plan(const cdc::Sweep& sweep, const std::vector<cdc::PlannedCell>& cells, const std::vector<cdc::CellOutcome>& outcomes) {
@@ -176,7 +174,7 @@ int run(const Options& o) {
   };
   if (!o.table) {
     Reporter reporter(sweep, count(cdc::CellOutcome::State::done) + count(cdc::CellOutcome::State::stopped));
-    outcomes = cdc::run_sweep(sweep, cells, registry, options, reporter);
+    outcomes = cdc::run_sweep(sweep, cells, std::move(outcomes), registry, options, reporter);
   }
   const cdc::SweepTable table = cdc::make_table(sweep, outcomes);
   if (fs::is_directory(options.folder)) {
