@@ -10,8 +10,8 @@
 
 namespace cdc {
 
-/// A place in a pipeline file, in a sweep's, or on the command line (file "command line", line = which argument). Places are sorted by file, the sweep
-/// first, then the command line, then the file that is run, then what it extends (of a list the last first), and within a file by position.
+/// A place in a pipeline file, in a sweep's, or on the command line (file "command line", line = which argument). Places are sorted by file, the
+/// sweep first, then the command line, then the file that is run, then what it extends (of a list the last first), and within a file by position.
 struct CDC_API Location {
   static constexpr int kCommandLine = -1, kSweep = -2;
 

@@ -40,8 +40,8 @@ class CDC_API RunStore {
   RunStore(const RunStore&) = delete;
   RunStore& operator=(const RunStore&) = delete;
 
-  /// Looks for run directories below the folders, as deep as they lie: new and changed ones are read, those that are gone are forgotten. Gives the
-  /// number of directories that could not be read, each with the reason.
+  /// Looks for run directories below the folders, as deep as they lie: new and changed ones are read, those that are gone are forgotten. Gives
+  /// those that could not be read, each with the reason.
   std::vector<std::string> refresh(const std::vector<std::filesystem::path>& folders);
 
   /// The latest first; of one pipeline, where given.

@@ -50,7 +50,7 @@ std::vector<const SweepCell*> first_cells(const Sweep& sweep) {
 
 double nan() { return std::numeric_limits<double>::quiet_NaN(); }
 
-void add_point(ChartSeries& series, double x, const SweepTable::Value& v) {
+void add_point(ChartSeries& series, double x, const SweepTable::Figure& v) {
   series.x.push_back(x);
   series.y.push_back(v.mean);
   series.low.push_back(v.runs > 1 ? v.mean - v.deviation : nan());
@@ -87,7 +87,7 @@ Chart score_chart(const Sweep& sweep, const SweepTable& table, std::size_t score
   for (std::size_t r = 0; r < table.rows.size(); ++r) {
     const auto [at, is_new] = lines.emplace(joined(table.rows[r].labels, label), chart.series.size());
     if (is_new) chart.series.emplace_back().name = at->first;
-    const SweepTable::Value& v = table.rows[r].values[score];
+    const SweepTable::Figure& v = table.rows[r].values[score];
     if (v.runs > 0) add_point(chart.series[at->second], places[r], v);
   }
   if (chart.series.size() > kMostLines) {

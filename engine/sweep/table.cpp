@@ -42,13 +42,13 @@ std::string short_name(const std::string& key, const std::vector<std::string>& a
 }
 
 void mark_best(Table& table, std::size_t column) {
-  Table::Value* best = nullptr;
+  Table::Figure* best = nullptr;
   for (Table::Row& row : table.rows)
     if (row.values[column].runs > 0 && (best == nullptr || row.values[column].mean > best->mean)) best = &row.values[column];
   if (best == nullptr || best->runs < 2) return;
   int others = 0;
   for (const Table::Row& row : table.rows) {
-    const Table::Value& other = row.values[column];
+    const Table::Figure& other = row.values[column];
     if (&other == best || other.runs == 0) continue;
     ++others;
     if (other.runs < 2 || best->mean - other.mean <= std::max(best->deviation, other.deviation)) return;
@@ -57,7 +57,7 @@ void mark_best(Table& table, std::size_t column) {
 }
 
 /// "0.675 +- 0.053", with the sign that the form has for it.
-std::string shown_value(const Table::Value& v, const char* plus_minus) {
+std::string shown_value(const Table::Figure& v, const char* plus_minus) {
   if (v.runs == 0) return "-";
   return v.runs == 1 ? fmt::format("{:.3f}", v.mean) : fmt::format("{:.3f}{}{:.3f}", v.mean, plus_minus, v.deviation);
 }
@@ -105,8 +105,8 @@ std::string markdown_text(const std::string& text) {
 
 }  // namespace
 
-SweepTable::Value over_seeds(const std::vector<double>& all) {
-  SweepTable::Value out;
+SweepTable::Figure over_seeds(const std::vector<double>& all) {
+  SweepTable::Figure out;
   out.runs = static_cast<int>(all.size());
   if (all.empty()) return out;
   double sum = 0, squares = 0;
@@ -157,7 +157,7 @@ std::string table_as_text(const SweepTable& table) {
   for (const Table::Row& row : table.rows) {
     std::vector<std::string> line = row.labels;
     line.push_back(runs_of(row));
-    for (const Table::Value& v : row.values) line.push_back(shown_value(v, " ± ") + (v.best ? " *" : "  "));
+    for (const Table::Figure& v : row.values) line.push_back(shown_value(v, " ± ") + (v.best ? " *" : "  "));
     lines.push_back(std::move(line));
   }
   std::string out;
@@ -184,7 +184,7 @@ std::string table_as_csv(const SweepTable& table) {
   for (const Table::Row& row : table.rows) {
     std::vector<std::string> line = row.labels;
     line.insert(line.end(), {std::to_string(row.done), std::to_string(row.cells)});
-    for (const Table::Value& v : row.values)
+    for (const Table::Figure& v : row.values)
       line.insert(line.end(), {v.runs > 0 ? Value(v.mean).to_json() : "", v.runs > 1 ? Value(v.deviation).to_json() : "", std::to_string(v.runs)});
     out += csv_line(line);
   }
@@ -208,7 +208,7 @@ std::string table_as_markdown(const SweepTable& table) {
     out += "|";
     for (const std::string& label : row.labels) out += " " + markdown_text(label) + " |";
     out += " " + runs_of(row) + " |";
-    for (const Table::Value& v : row.values) {
+    for (const Table::Figure& v : row.values) {
       const std::string text = shown_value(v, " ± ");
       out += v.best ? " **" + text + "** |" : " " + text + " |";
     }
@@ -227,7 +227,7 @@ std::string table_as_latex(const SweepTable& table) {
   for (const Table::Row& row : table.rows) {
     for (const std::string& label : row.labels) out += latex_text(label) + " & ";
     out += runs_of(row);
-    for (const Table::Value& v : row.values) {
+    for (const Table::Figure& v : row.values) {
       if (v.runs == 0) {
         out += " & --";
         continue;

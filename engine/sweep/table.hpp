@@ -9,7 +9,7 @@ namespace cdc {
 
 /// What a sweep found: a row for each cell but for the seeds, a column for each score.
 struct SweepTable {
-  struct Value {
+  struct Figure {
     int runs = 0;  ///< that have this score
     double mean = 0;
     double deviation = 0;  ///< sample standard deviation (n - 1) over the seeds; 0 for one run
@@ -18,7 +18,7 @@ struct SweepTable {
   struct Row {
     std::vector<std::string> labels;  ///< variant, then the value on each axis
     int done = 0, cells = 0;
-    std::vector<Value> values;
+    std::vector<Figure> values;
   };
   std::vector<std::string> labels;  ///< titles of the first columns
   std::vector<std::string> scores;  ///< "kmeans.acc"
@@ -27,7 +27,7 @@ struct SweepTable {
 };
 
 /// Mean and sample standard deviation.
-CDC_API SweepTable::Value over_seeds(const std::vector<double>& all);
+CDC_API SweepTable::Figure over_seeds(const std::vector<double>& all);
 
 /// In each column the row of the highest mean is `best` where its lead over every other row is larger than the larger of both standard deviations,
 /// and both are of two runs or more: a smaller lead is one that other seeds may turn around.

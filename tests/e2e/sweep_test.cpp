@@ -13,28 +13,23 @@
 namespace cdc::test {
 namespace {
 
-class SweepTest : public ::testing::Test {
+class SweepTest : public FakePipeline {
  protected:
   void SetUp() override {
-    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = fs::temp_directory_path() / (std::string("cdc_") + info->test_suite_name() + "_" + info->name() + "_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    write_file(folder_ / "p.toml", kFakePipeline);
+    FakePipeline::SetUp();
+    write_file(folder / "p.toml", kFakePipeline);
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   std::vector<std::string> command(const std::vector<std::string>& more) const {
-    std::vector<std::string> all{binary_folder() / "bin/cdc-sweep", "s.toml", "--plugin",
-                                 (binary_folder() / "tests/fake_plugins/fake_stages.so").string()};
+    std::vector<std::string> all{binary_folder() / "bin/cdc-sweep", "s.toml", "--plugin", plugin().string()};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  ProcessResult sweep(const std::string& text, const std::vector<std::string>& more = {}) {
-    write_file(folder_ / "s.toml", text);
-    return run_process(command(more), folder_, environment_, folder_);
+  ProcessResult sweep(const std::string& asks, const std::vector<std::string>& more = {}) {
+    write_file(folder / "s.toml", asks);
+    return run_process(command(more), folder, environment_, folder);
   }
-  std::string read(const std::string& file) const { return read_file(folder_ / "sweeps/s" / file); }
+  std::string read(const std::string& file) const { return read_file(folder / "sweeps/s" / file); }
   /// Lines of a text that hold another.
   static int lines_with(const std::string& text, const std::string& part) {
     std::istringstream in(text);
@@ -42,10 +37,9 @@ class SweepTest : public ::testing::Test {
     for (std::string line; std::getline(in, line);) n += line.find(part) != std::string::npos ? 1 : 0;
     return n;
   }
-  int began(const std::string& stage) const { return fs::exists(folder_ / "trace") ? lines_with(read_file(folder_ / "trace"), "begin " + stage) : 0; }
+  int began(const std::string& stage) const { return lines_with(trace_text(), "begin " + stage); }
 
-  fs::path folder_;
-  std::vector<std::pair<std::string, std::string>> environment_{{"CDC_FAKE_TRACE", "trace"}, {"CDC_CACHE", "cache"}, {"CDC_PLUGIN_PATH", ""}};
+  std::vector<std::pair<std::string, std::string>> environment_{{"CDC_CACHE", "cache"}, {"CDC_PLUGIN_PATH", ""}};
 };
 
 const std::string kSweep = "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[axes]\nstage.kmeans.clusters = [2, 3]\n[set]\nstage.images.samples = 12\n";
@@ -65,7 +59,7 @@ TEST_F(SweepTest, RunsEachCellOnceAndMakesTheTable) {
   const std::string plot = read("plots/kmeans.acc_by_clusters.svg");
   EXPECT_EQ(lines_with(plot, "<circle"), 2) << plot;
   // A cell's run directory explains it, as any other's.
-  for (const auto& entry : fs::directory_iterator(folder_ / "sweeps/s/cells")) {
+  for (const auto& entry : fs::directory_iterator(folder / "sweeps/s/cells")) {
     if (!entry.is_directory()) continue;
     for (const char* file : {"run.json", "pipeline.toml", "metrics.jsonl", "summary.json", "log.txt"})
       EXPECT_TRUE(fs::exists(entry.path() / file)) << file;
@@ -81,7 +75,7 @@ TEST_F(SweepTest, RunsEachCellOnceAndMakesTheTable) {
 TEST_F(SweepTest, TheTableIsThatOfTheRunsOwnFiles) {
   ASSERT_EQ(sweep(kSweep).code, 0);
   std::map<std::string, std::vector<double>> accs;
-  for (const auto& entry : fs::directory_iterator(folder_ / "sweeps/s/cells")) {
+  for (const auto& entry : fs::directory_iterator(folder / "sweeps/s/cells")) {
     if (!entry.is_directory()) continue;
     const Value summary = Value::from_json(read_file(entry.path() / "summary.json"));
     accs[entry.path().filename().string().substr(0, 10)].push_back(summary.at("scores").at("kmeans").at("acc").as_real());
@@ -116,21 +110,21 @@ TEST_F(SweepTest, WhatIsWrongInAnyCellIsToldBeforeAnythingRuns) {
   EXPECT_NE(r.err.find("s.toml:6:14: error: "), std::string::npos) << r.err;
   EXPECT_NE(r.err.find("did you mean 'steps'?"), std::string::npos) << r.err;
   EXPECT_EQ(lines_with(r.err, "error"), 2) << r.err;
-  EXPECT_FALSE(fs::exists(folder_ / "trace"));
-  EXPECT_FALSE(fs::exists(folder_ / "sweeps"));
+  EXPECT_FALSE(fs::exists(folder / "trace"));
+  EXPECT_FALSE(fs::exists(folder / "sweeps"));
 }
 
 TEST_F(SweepTest, ADryRunSaysWhatIsDoneWhatIsSharedAndRunsNothing) {
   const ProcessResult before = sweep(kSweep, {"--dry-run"});
   ASSERT_EQ(before.code, 0) << before.err;
-  EXPECT_FALSE(fs::exists(folder_ / "trace"));
+  EXPECT_FALSE(fs::exists(folder / "trace"));
   EXPECT_EQ(lines_with(before.out, "runs features, kmeans, other, scores"), 1) << before.out;
   EXPECT_EQ(lines_with(before.out, "features (shared with clusters=2,seed=0-"), 3) << before.out;
   EXPECT_NE(before.out.find("4 runs: 0 done; 11 stages to compute"), std::string::npos) << before.out;
   ASSERT_EQ(sweep(kSweep).code, 0);
   const ProcessResult after = sweep(kSweep, {"--dry-run"});
   EXPECT_EQ(lines_with(after.out, "  done"), 4) << after.out;
-  fs::remove_all(folder_ / "sweeps");
+  fs::remove_all(folder / "sweeps");
   EXPECT_EQ(lines_with(sweep(kSweep, {"--dry-run"}).out, "  cached"), 4);
   // Cached cells need no process.
   const int kmeans = began("kmeans");
@@ -143,7 +137,7 @@ TEST_F(SweepTest, ADryRunSaysWhatIsDoneWhatIsSharedAndRunsNothing) {
 TEST_F(SweepTest, CheckRunsNothing) {
   const ProcessResult r = sweep(kSweep, {"--check"});
   EXPECT_EQ(r.out, "s.toml: ok, 4 runs\n") << r.err;
-  EXPECT_FALSE(fs::exists(folder_ / "sweeps"));
+  EXPECT_FALSE(fs::exists(folder / "sweeps"));
 }
 
 TEST_F(SweepTest, EverySweepOfTheProjectIsRight) {
@@ -151,7 +145,7 @@ TEST_F(SweepTest, EverySweepOfTheProjectIsRight) {
   for (const auto& entry : fs::directory_iterator(source_folder() / "pipelines/sweeps")) {
     if (entry.path().extension() != ".toml") continue;
     ++files;
-    const ProcessResult r = run_process({binary_folder() / "bin/cdc-sweep", entry.path(), "--check"}, folder_, {{"CDC_CACHE", "cache"}}, folder_);
+    const ProcessResult r = run_process({binary_folder() / "bin/cdc-sweep", entry.path(), "--check"}, folder, {{"CDC_CACHE", "cache"}}, folder);
     EXPECT_EQ(r.code, 0) << r.err;
   }
   EXPECT_GE(files, 4);
@@ -172,8 +166,8 @@ TEST_F(SweepTest, ACommandLineThatIsWrongIsTold) {
 const std::string kSlow = "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1, 2, 3]\n[set]\nstage.kmeans.steps = 40\nstage.kmeans.ms = 50\n";
 
 TEST_F(SweepTest, StopsCleanlyWhenAskedAndGoesOn) {
-  write_file(folder_ / "s.toml", kSlow);
-  Process p(command({"--jobs", "2"}), folder_, environment_, folder_);
+  write_file(folder / "s.toml", kSlow);
+  Process p(command({"--jobs", "2"}), folder, environment_, folder);
   while (began("kmeans") < 2) ASSERT_FALSE(p.ended_within(std::chrono::milliseconds(10)));
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   p.signal(SIGINT);
@@ -183,14 +177,14 @@ TEST_F(SweepTest, StopsCleanlyWhenAskedAndGoesOn) {
   EXPECT_NE(r.err.find("stopped; the same command goes on where it stopped"), std::string::npos) << r.err;
   EXPECT_EQ(r.err.find("failed"), std::string::npos) << r.err;
   EXPECT_NE(r.out.find("4 not run"), std::string::npos) << r.out;
-  const ProcessResult rest = run_process(command({"--jobs", "2"}), folder_, environment_, folder_);
+  const ProcessResult rest = run_process(command({"--jobs", "2"}), folder, environment_, folder);
   EXPECT_EQ(rest.code, 0) << rest.err;
-  EXPECT_GE(lines_with(read_file(folder_ / "trace"), "resume kmeans"), 2);  // from their checkpoints
+  EXPECT_GE(lines_with(read_file(folder / "trace"), "resume kmeans"), 2);  // from their checkpoints
 }
 
 TEST_F(SweepTest, AskedTwiceItStopsAtOnce) {
-  write_file(folder_ / "s.toml", "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[set]\nstage.kmeans.ms = 60000\n");
-  Process p(command({"--jobs", "2"}), folder_, environment_, folder_);
+  write_file(folder / "s.toml", "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[set]\nstage.kmeans.ms = 60000\n");
+  Process p(command({"--jobs", "2"}), folder, environment_, folder);
   while (began("kmeans") < 2) ASSERT_FALSE(p.ended_within(std::chrono::milliseconds(10)));
   p.signal(SIGINT);
   p.signal(SIGINT);
@@ -199,11 +193,11 @@ TEST_F(SweepTest, AskedTwiceItStopsAtOnce) {
 }
 
 TEST_F(SweepTest, EndsEarlyWhatTheRuleGivesUp) {
-  const std::string text =
+  const std::string asks =
       "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1, 2, 3, 4, 5]\nstop = { rule = \"halving\", stage = \"kmeans\", score = \"value\", goal = \"least\", "
       "grace = 2, factor = 2 }\n"
       "[set]\nstage.kmeans.steps = 6\nstage.kmeans.ms = 500\n";
-  const ProcessResult r = sweep(text, {"--jobs", "6"});
+  const ProcessResult r = sweep(asks, {"--jobs", "6"});
   EXPECT_EQ(r.code, 0) << r.err;
   const int early = lines_with(r.out, ": stopped early: after epoch ");
   EXPECT_GE(early, 1) << r.out;
@@ -212,12 +206,12 @@ TEST_F(SweepTest, EndsEarlyWhatTheRuleGivesUp) {
   EXPECT_EQ(lines_with(read("cells.csv"), ",stopped early,"), early);
   EXPECT_NE(r.out.find("; " + std::to_string(early) + " stopped early"), std::string::npos) << r.out;
   const int began_before = began("kmeans");
-  const ProcessResult again = sweep(text, {"--jobs", "6"});
+  const ProcessResult again = sweep(asks, {"--jobs", "6"});
   EXPECT_EQ(again.code, 0);
   EXPECT_EQ(began("kmeans"), began_before);  // they are left alone
-  EXPECT_EQ(lines_with(sweep(text, {"--dry-run"}).out, "  stopped early"), early);
+  EXPECT_EQ(lines_with(sweep(asks, {"--dry-run"}).out, "  stopped early"), early);
   // Without the rule they go on where they were.
-  const ProcessResult whole = sweep(text.substr(0, text.find("stop =")) + text.substr(text.find("[set]")), {"--jobs", "6"});
+  const ProcessResult whole = sweep(asks.substr(0, asks.find("stop =")) + asks.substr(asks.find("[set]")), {"--jobs", "6"});
   EXPECT_EQ(whole.code, 0);
   EXPECT_EQ(lines_with(read("cells.csv"), ",done,"), 6);
 }
@@ -246,25 +240,23 @@ int number(const char* variable, int otherwise) {
 
 TEST_F(SweepTest, KilledAgainAndAgainEveryCellIsDoneOnceAndTheTableIsTheSame) {
   const int cells = number("CDC_CELLS", 16), kills = number("CDC_KILLS", 4);
-  const std::string text =
+  const std::string asks =
       "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[axes]\nstage.kmeans.clusters = { from = 2, to = " + std::to_string(1 + cells / 2) +
       ", step = 1 }\n[set]\nstage.kmeans.ms = 5\nstage.images.samples = 50\n";
-  write_file(folder_ / "s.toml", text);
+  write_file(folder / "s.toml", asks);
   std::string out;
   Random random(static_cast<std::uint64_t>(::getpid()));
+  // All kills fall into the time that the sweep needs: about a quarter of a second a cell, and half a second to start.
   for (int i = 0; i < kills; ++i) {
-    Process p(command({}), folder_, environment_, folder_);
-    const auto moment = std::chrono::milliseconds(static_cast<std::int64_t>(random.uniform(300, 800.0 * cells / kills)));
-    if (p.ended_within(moment)) {
-      out += p.wait().out;
-      break;
-    }
+    Process p(command({}), folder, environment_, folder);
+    ASSERT_FALSE(p.ended_within(std::chrono::milliseconds(static_cast<std::int64_t>(random.uniform(400, 600 + 100.0 * cells / kills)))))
+        << "the sweep ended before kill " << i + 1;
     for (const pid_t child : children_of(p.pid())) ::kill(child, SIGKILL);
     p.signal(SIGKILL);
     out += p.wait().out;
   }
   // Two calls at once.
-  Process one(command({"--jobs", "1"}), folder_, environment_, folder_), two(command({"--jobs", "1"}), folder_, environment_, folder_);
+  Process one(command({"--jobs", "1"}), folder, environment_, folder), two(command({"--jobs", "1"}), folder, environment_, folder);
   const ProcessResult a = one.wait(), b = two.wait();
   EXPECT_EQ(a.code, 0) << a.err;
   EXPECT_EQ(b.code, 0) << b.err;
@@ -276,9 +268,9 @@ TEST_F(SweepTest, KilledAgainAndAgainEveryCellIsDoneOnceAndTheTableIsTheSame) {
       ++done[line.substr(line.find(' '), line.rfind(':') - line.find(' '))];
   for (const auto& [cell, times] : done) EXPECT_EQ(times, 1) << cell;
   const std::string table = read("table.csv"), all = read("cells.csv");
-  fs::remove_all(folder_ / "sweeps");
-  fs::remove_all(folder_ / "cache");
-  const ProcessResult whole = run_process(command({}), folder_, environment_, folder_);
+  fs::remove_all(folder / "sweeps");
+  fs::remove_all(folder / "cache");
+  const ProcessResult whole = run_process(command({}), folder, environment_, folder);
   EXPECT_EQ(whole.code, 0) << whole.err;
   EXPECT_EQ(lines_with(whole.out, ": done in"), cells);
   EXPECT_EQ(read("table.csv"), table);

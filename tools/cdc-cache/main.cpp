@@ -93,7 +93,7 @@ int program(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (collects->parsed() && !keep_last && !max_size)
-      throw CLI::RequiredError("gc needs --keep-last N or --max-size SIZE, so that it knows what may go: one of them");
+      throw CLI::ParseError("gc needs --keep-last N or --max-size SIZE, so that it knows what may go", CLI::ExitCodes::RequiredError);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
     std::cerr << "cdc-cache: " << e.what() << "; --help lists the options\n";
