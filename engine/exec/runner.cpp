@@ -149,6 +149,9 @@ class Run {
     run["threads"] = threads_;
     run["device"] = options_.device;
     run["command_line"] = options_.command_line;
+    std::error_code ignored;  // a working directory that is gone
+    run["working_directory"] = std::filesystem::current_path(ignored).string();
+    run["cache"] = std::filesystem::absolute(options_.cache, ignored).lexically_normal().string();
     run["versions"] = options_.versions;
     run["started"] = first != nullptr && first->is_string() ? *first : Value(started_);
     run["starts"] = std::move(all_starts);

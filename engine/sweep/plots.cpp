@@ -118,6 +118,43 @@ bool has_points(const Chart& chart) {
   return std::any_of(chart.series.begin(), chart.series.end(), [](const ChartSeries& s) { return !s.x.empty(); });
 }
 
+/// A number that a stage of a run reported with an epoch.
+struct EpochValue {
+  std::string stage, name;  ///< "kmeans.oracle.acc" of a table in a table
+  double epoch = 0, value = 0;
+};
+
+/// Those of a run's metrics.jsonl, but for speed and learning rates; none where it has no such file.
+void each_epoch_value(const std::filesystem::path& run, const std::function<void(const EpochValue&)>& call) {
+  static const std::set<std::string> left_out{"stage", "epoch", "learning_rate", "seconds", "images_per_second", "waiting_share"};
+  std::istringstream lines;
+  try {
+    lines.str(read_file(run / "metrics.jsonl"));
+  } catch (const Error&) {
+    return;
+  }
+  for (std::string line; std::getline(lines, line);) {
+    const Value values = Value::from_json(line);
+    const Value *epoch = values.find("epoch"), *stage = values.find("stage");
+    if (epoch == nullptr || !epoch->is_number() || stage == nullptr) continue;
+    const std::function<void(const std::string&, const Value&)> add = [&](const std::string& name, const Value& value) {
+      if (value.is_number()) call({stage->as_string(), name, epoch->as_real(), value.as_real()});
+      if (value.is_table())
+        for (const auto& [inner, one] : value.as_table()) add(name + "." + inner, one);
+    };
+    for (const auto& [name, value] : values.as_table())
+      if (left_out.count(name) == 0) add(name, value);
+  }
+}
+
+Chart curve_chart(const std::string& stage, const std::string& name) {
+  Chart chart;
+  chart.title = stage + ": " + name;
+  chart.x_title = "epoch";
+  chart.y_title = name;
+  return chart;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, Chart>> score_charts(const Sweep& sweep, const SweepTable& table) {
@@ -132,38 +169,17 @@ std::vector<std::pair<std::string, Chart>> score_charts(const Sweep& sweep, cons
 
 std::vector<std::pair<std::string, Chart>> curve_charts(const Sweep& sweep, const SweepTable& table, const std::vector<CellOutcome>& outcomes,
                                                         const SweepOptions& options) {
-  static const std::set<std::string> left_out{"stage", "epoch", "learning_rate", "seconds", "images_per_second", "waiting_share"};
   // chart -> row -> epoch -> values of the seeds
   std::map<std::pair<std::string, std::string>, std::map<std::size_t, std::map<double, std::vector<double>>>> found;
   std::size_t row = 0;
   for (std::size_t i = 0; i < sweep.cells.size(); ++i) {
     if (i > 0 && !same_row(sweep.cells[i], sweep.cells[i - 1])) ++row;
     if (outcomes[i].state != CellOutcome::State::done || row >= kMostLines) continue;
-    std::istringstream lines;
-    try {
-      lines.str(read_file(cell_folder(options, sweep.cells[i]) / "metrics.jsonl"));
-    } catch (const Error&) {  // a run without metrics
-      continue;
-    }
-    for (std::string line; std::getline(lines, line);) {
-      const Value values = Value::from_json(line);
-      const Value *epoch = values.find("epoch"), *stage = values.find("stage");
-      if (epoch == nullptr || !epoch->is_number() || stage == nullptr) continue;
-      const std::function<void(const std::string&, const Value&)> add = [&](const std::string& name, const Value& value) {
-        if (value.is_number()) found[{stage->as_string(), name}][row][epoch->as_real()].push_back(value.as_real());
-        if (value.is_table())  // "kmeans.oracle.acc"
-          for (const auto& [inner, one] : value.as_table()) add(name + "." + inner, one);
-      };
-      for (const auto& [name, value] : values.as_table())
-        if (left_out.count(name) == 0) add(name, value);
-    }
+    each_epoch_value(cell_folder(options, sweep.cells[i]), [&](const EpochValue& v) { found[{v.stage, v.name}][row][v.epoch].push_back(v.value); });
   }
   std::vector<std::pair<std::string, Chart>> out;
   for (const auto& [what, rows] : found) {
-    Chart chart;
-    chart.title = what.first + ": " + what.second;
-    chart.x_title = "epoch";
-    chart.y_title = what.second;
+    Chart chart = curve_chart(what.first, what.second);
     for (const auto& [r, epochs] : rows) {
       ChartSeries series;
       series.name = joined(table.rows[r].labels, table.rows[r].labels.size());
@@ -172,6 +188,22 @@ std::vector<std::pair<std::string, Chart>> curve_charts(const Sweep& sweep, cons
     }
     if (has_points(chart)) out.emplace_back(file_name("curve_" + what.first + "_" + what.second), std::move(chart));
   }
+  return out;
+}
+
+std::vector<Chart> run_curves(const std::filesystem::path& run) {
+  std::vector<Chart> out;
+  std::map<std::pair<std::string, std::string>, std::size_t> place;  // charts stand as their first values do in the file
+  each_epoch_value(run, [&](const EpochValue& v) {
+    const auto [at, is_new] = place.emplace(std::pair(v.stage, v.name), out.size());
+    if (is_new) {
+      out.push_back(curve_chart(v.stage, v.name));
+      out.back().series.emplace_back().name = v.name;
+    }
+    ChartSeries& series = out[at->second].series[0];
+    series.x.push_back(v.epoch);
+    series.y.push_back(v.value);
+  });
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,5 +18,8 @@ CDC_API std::vector<std::pair<std::string, Chart>> score_charts(const Sweep& swe
 /// Rows beyond the first 16 are left out. Speed and learning rates are not drawn.
 CDC_API std::vector<std::pair<std::string, Chart>> curve_charts(const Sweep& sweep, const SweepTable& table, const std::vector<CellOutcome>& outcomes,
                                                                 const SweepOptions& options);
+
+/// What one run reported epoch by epoch: the same charts, of one line each.
+CDC_API std::vector<Chart> run_curves(const std::filesystem::path& run);
 
 }  // namespace cdc

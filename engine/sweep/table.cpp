@@ -10,15 +10,6 @@ namespace {
 
 using Table = SweepTable;
 
-/// The number called "ROW.SCORE" in a summary; names of rows may have dots of their own.
-const Value* score_of(const Value& summary, const std::string& name) {
-  const std::size_t dot = name.rfind('.');
-  const Value* scores = summary.find("scores");
-  const Value* row = scores == nullptr ? nullptr : scores->find(name.substr(0, dot));
-  const Value* found = row == nullptr ? nullptr : row->find(name.substr(dot + 1));
-  return found != nullptr && found->is_number() ? found : nullptr;
-}
-
 /// ACC and NMI of what was clustered; of features what was scored of them.
 std::vector<std::string> usual_scores(const std::vector<CellOutcome>& outcomes) {
   std::vector<std::string> out;
@@ -105,6 +96,28 @@ std::string markdown_text(const std::string& text) {
 
 }  // namespace
 
+const Value* find_score(const Value& summary, const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  const Value* scores = summary.find("scores");
+  const Value* row = scores == nullptr ? nullptr : scores->find(name.substr(0, dot));
+  const Value* found = row == nullptr ? nullptr : row->find(name.substr(dot + 1));
+  return found != nullptr && found->is_number() ? found : nullptr;
+}
+
+const char* state_name(CellOutcome::State state) {
+  switch (state) {
+    case CellOutcome::State::done:
+      return "done";
+    case CellOutcome::State::failed:
+      return "failed";
+    case CellOutcome::State::stopped:
+      return "stopped early";
+    case CellOutcome::State::missing:
+      break;
+  }
+  return "missing";
+}
+
 SweepTable::Figure over_seeds(const std::vector<double>& all) {
   SweepTable::Figure out;
   out.runs = static_cast<int>(all.size());
@@ -136,7 +149,7 @@ SweepTable make_table(const Sweep& sweep, const std::vector<CellOutcome>& outcom
     if (outcomes[i].state != CellOutcome::State::done) continue;
     ++table.rows.back().done;
     for (std::size_t s = 0; s < table.scores.size(); ++s)
-      if (const Value* score = score_of(outcomes[i].summary, table.scores[s])) found.back()[s].push_back(score->as_real());
+      if (const Value* score = find_score(outcomes[i].summary, table.scores[s])) found.back()[s].push_back(score->as_real());
   }
   for (std::size_t r = 0; r < table.rows.size(); ++r)
     for (const std::vector<double>& all : found[r]) table.rows[r].values.push_back(over_seeds(all));
@@ -253,13 +266,9 @@ std::string cells_as_csv(const Sweep& sweep, const std::vector<CellOutcome>& out
     if (sweep.has_variants) line.push_back(cell.variant);
     for (const auto& [key, value] : cell.point) line.push_back(shown(value));
     line.push_back(cell.seed >= 0 ? std::to_string(cell.seed) : "");
-    const CellOutcome::State state = outcomes[i].state;
-    line.emplace_back(state == CellOutcome::State::done      ? "done"
-                      : state == CellOutcome::State::failed  ? "failed"
-                      : state == CellOutcome::State::stopped ? "stopped early"
-                                                             : "missing");
+    line.emplace_back(state_name(outcomes[i].state));
     for (const std::string& name : scores) {
-      const Value* score = score_of(outcomes[i].summary, name);
+      const Value* score = find_score(outcomes[i].summary, name);
       line.push_back(score != nullptr ? score->to_json() : "");
     }
     out += csv_line(line);

@@ -26,6 +26,9 @@ struct SweepTable {
   std::vector<std::string> unknown;  ///< scores that the sweep names and no run has
 };
 
+/// The number called "ROW.SCORE" in a run's summary; nullptr where there is none. Names of rows may have dots of their own.
+CDC_API const Value* find_score(const Value& summary, const std::string& name);
+CDC_API const char* state_name(CellOutcome::State state);  ///< "done", "stopped early", ...
 /// Mean and sample standard deviation.
 CDC_API SweepTable::Figure over_seeds(const std::vector<double>& all);
 

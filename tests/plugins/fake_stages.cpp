@@ -53,7 +53,9 @@ class FakeSet final : public cdc::Dataset {
   std::int64_t size() const override { return size_; }
   int channels() const override { return 1; }
   std::array<int, 2> image_size() const override { return {1, 1}; }
-  cdc::Image image(std::int64_t) const override { return {}; }
+  cdc::Image image(std::int64_t i) const override {
+    return {1, 1, 1, std::shared_ptr<const std::uint8_t>(new std::uint8_t[1]{static_cast<std::uint8_t>(i)}, std::default_delete<const std::uint8_t[]>())};
+  }
   const std::vector<std::int32_t>& labels() const override { return labels_; }
   const std::vector<std::string>& class_names() const override { return names_; }
   std::string split() const override { return "train"; }
