@@ -6,21 +6,23 @@
 
 #include "cdc/error.hpp"
 
-// The page's parts, as they stand in page/ (engine/CMakeLists.txt says where that is): so that the programs need no file beside them.
-#define CDC_EMBED(name, file)                                                                                                                       \
-  __asm__(".section .rodata\n.balign 1\n.hidden " #name "\n.global " #name "\n" #name ":\n.incbin \"" CDC_REPORT_PAGE "/" file "\"\n.hidden " #name \
-          "_end\n.global " #name "_end\n" #name "_end:\n.byte 0\n.previous\n");                                                                     \
-  extern "C" {                                                                                                                                      \
-  extern const char name[];                                                                                                                         \
-  extern const char name##_end[];                                                                                                                   \
+// The page's parts (engine/CMakeLists.txt says where they are), so that the programs need no file beside them.
+#define CDC_EMBED(name, file)                                                                                                               \
+  __asm__(".section .rodata\n.hidden " #name "\n.global " #name "\n" #name ":\n.incbin \"" file "\"\n.hidden " #name "_end\n.global " #name \
+          "_end\n" #name "_end:\n.byte 0\n.previous\n");                                                                                    \
+  extern "C" {                                                                                                                              \
+  extern const char name[];                                                                                                                 \
+  extern const char name##_end[];                                                                                                           \
   }
-CDC_EMBED(cdc_report_html, "page.html")
-CDC_EMBED(cdc_report_css, "page.css")
-CDC_EMBED(cdc_report_js, "page.js")
-CDC_EMBED(cdc_report_vendor, "vendor/echarts.min.js")
+CDC_EMBED(cdc_report_html, CDC_REPORT_PAGE "/page.html")
+CDC_EMBED(cdc_report_css, CDC_REPORT_PAGE "/page.css")
+CDC_EMBED(cdc_report_vendor, CDC_REPORT_PAGE "/vendor/echarts.min.js")
+CDC_EMBED(cdc_report_js, CDC_REPORT_SCRIPT)
 
 namespace cdc {
 namespace {
+
+constexpr std::int64_t kNone = 65535;
 
 /// A mark of the template, and what stands there in the page.
 struct Part {
@@ -54,16 +56,15 @@ std::string script_json(const Value& data) {
   return out;
 }
 
-std::string packed(const std::vector<std::int32_t>& values, const char* type, std::int32_t low, std::int32_t high, std::int32_t below) {
-  std::string bytes;
-  bytes.reserve(2 * values.size());
-  for (const std::int32_t v : values) {
-    if (v > high || (v < low && below == low)) throw Error(fmt::format("{} does not fit into {}", v, type));
-    const auto bits = static_cast<std::uint32_t>(v < low ? below : v);
-    bytes += static_cast<char>(bits & 255U);
-    bytes += static_cast<char>(bits >> 8 & 255U);
+/// Little-endian, each of `bytes` bytes.
+std::string packed(const std::vector<std::int64_t>& values, const char* type, int bytes, std::int64_t low, std::int64_t high) {
+  std::string out;
+  out.reserve(static_cast<std::size_t>(bytes) * values.size());
+  for (const std::int64_t v : values) {
+    if (v < low || v > high) throw Error(fmt::format("{} does not fit into {}", v, type));
+    for (int i = 0; i < bytes; ++i) out += static_cast<char>(static_cast<std::uint64_t>(v) >> 8 * i & 255U);
   }
-  return std::string(type) + ":" + base64(bytes);
+  return std::string(type) + ":" + base64(out);
 }
 
 }  // namespace
@@ -80,8 +81,16 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-std::string packed_u16(const std::vector<std::int32_t>& values) { return packed(values, "u16", 0, 65534, 65535); }
-std::string packed_i16(const std::vector<std::int32_t>& values) { return packed(values, "i16", -32768, 32767, -32768); }
+std::string packed_u16(const std::vector<std::int32_t>& values) {
+  std::vector<std::int64_t> all;
+  for (const std::int32_t v : values) {
+    if (v == kNone) throw Error(fmt::format("{} does not fit into u16", v));
+    all.push_back(v < 0 ? kNone : v);
+  }
+  return packed(all, "u16", 2, 0, kNone);
+}
+std::string packed_u32(const std::vector<std::int64_t>& values) { return packed(values, "u32", 4, 0, UINT32_MAX); }
+std::string packed_i16(const std::vector<std::int64_t>& values) { return packed(values, "i16", 2, INT16_MIN, INT16_MAX); }
 
 std::string report_page(const Value& data) {
   const std::string_view html(cdc_report_html, static_cast<std::size_t>(cdc_report_html_end - cdc_report_html));

@@ -15,9 +15,9 @@ CDC_API std::string report_page(const Value& data);
 
 /// RFC 4648, with padding.
 CDC_API std::string base64(std::string_view bytes);
-/// Numbers as the page reads them: "u16:" or "i16:" and base64 of little-endian elements. For "u16" a value below 0 stands for none (65535).
-/// cdc::Error where one does not fit.
-CDC_API std::string packed_u16(const std::vector<std::int32_t>& values);
-CDC_API std::string packed_i16(const std::vector<std::int32_t>& values);
+/// Numbers as the page reads them: "u16:", "u32:" or "i16:" and base64 of little-endian elements. cdc::Error where one does not fit.
+CDC_API std::string packed_u16(const std::vector<std::int32_t>& values);  ///< a value below 0 stands for none: 65535, which no other may be
+CDC_API std::string packed_u32(const std::vector<std::int64_t>& values);
+CDC_API std::string packed_i16(const std::vector<std::int64_t>& values);
 
 }  // namespace cdc

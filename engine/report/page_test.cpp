@@ -33,11 +33,13 @@ TEST(PageTest, Base64OfTheStandard) {  // RFC 4648, section 10
 
 TEST(PageTest, NumbersArePackedLittleEndian) {
   EXPECT_EQ(packed_u16({1, 256, -1}), "u16:" + base64(std::string("\x01\x00\x00\x01\xff\xff", 6)));
+  EXPECT_EQ(packed_u32({1, 70000}), "u32:" + base64(std::string("\x01\x00\x00\x00\x70\x11\x01\x00", 8)));
   EXPECT_EQ(packed_i16({-2, 300}), "i16:" + base64(std::string("\xfe\xff\x2c\x01", 4)));
 }
 
 TEST(PageTest, NumbersThatDoNotFitAreTold) {
   EXPECT_EQ(error_of([] { packed_u16({65535}); }), "65535 does not fit into u16");
+  EXPECT_EQ(error_of([] { packed_u32({-1}); }), "-1 does not fit into u32");
   EXPECT_EQ(error_of([] { packed_i16({32768}); }), "32768 does not fit into i16");
   EXPECT_EQ(error_of([] { packed_i16({-32769}); }), "-32769 does not fit into i16");
 }

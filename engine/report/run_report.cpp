@@ -34,7 +34,7 @@ std::shared_ptr<const float> rows_of(const Features& features, const std::vector
 }
 
 /// Whole numbers within 16 bits, both axes by one scale.
-std::vector<std::int32_t> quantised(const std::vector<float>& points) {
+std::vector<std::int64_t> quantised(const std::vector<float>& points) {
   float low[2] = {0, 0}, high[2] = {0, 0};
   for (std::size_t i = 0; i < points.size(); ++i) {
     const std::size_t axis = i % 2;
@@ -43,10 +43,10 @@ std::vector<std::int32_t> quantised(const std::vector<float>& points) {
   }
   const double half = std::max(
       {1e-30, (static_cast<double>(high[0]) - static_cast<double>(low[0])) / 2, (static_cast<double>(high[1]) - static_cast<double>(low[1])) / 2});
-  std::vector<std::int32_t> out;
+  std::vector<std::int64_t> out;
   for (std::size_t i = 0; i < points.size(); ++i) {
     const double middle = (static_cast<double>(high[i % 2]) + static_cast<double>(low[i % 2])) / 2;
-    out.push_back(static_cast<std::int32_t>(std::lround((static_cast<double>(points[i]) - middle) / half * 32000)));
+    out.push_back(static_cast<std::int64_t>(std::lround((static_cast<double>(points[i]) - middle) / half * 32000)));
   }
   return out;
 }
@@ -198,10 +198,11 @@ class RunReport {
     open_data(total);
     shown_ = evenly_spaced(total, options_.points);
     if (static_cast<std::int64_t>(shown_.size()) < total)
-      note(fmt::format("Of {} images {} are shown, evenly spaced; sizes and scores are of all.", total, shown_.size()));
+      note(fmt::format("Of {} images {} are shown, evenly spaced; sizes, scores and the confusion matrix are of all.", total, shown_.size()));
     Value samples = Value::table();
     samples["total"] = total;
     samples["shown"] = shown_.size();
+    if (static_cast<std::int64_t>(shown_.size()) < total) samples["numbers"] = packed_u32(shown_);
     if (data_ && !data_->labels().empty()) {
       Value classes = Value::array();
       for (const std::string& one : data_->class_names()) classes.push_back(one);
@@ -278,7 +279,7 @@ class RunReport {
       neighbor_count_ = result.neighbors.k;
       Value embedding = Value::table();
       embedding["method"] = fmt::format("UMAP (McInnes et al., arXiv 1802.03426) of '{}', {} columns; {} neighbours, least distance {}, {} epochs",
-                                        name(*source), rows->columns, neighbor_count_, umap.min_dist, result.epochs);
+                                        name(*source), rows->columns, umap.neighbors, umap.min_dist, result.epochs);
       embedding["points"] = packed_i16(quantised(result.points));
       page_["embedding"] = std::move(embedding);
     } catch (const Error& e) {

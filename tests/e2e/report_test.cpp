@@ -105,7 +105,7 @@ TEST_F(ReportProgram, WhatIsShownOfManyIsSaid) {
   ASSERT_EQ(cdc_report({"runs/p", "--points", "4"}).code, 0);
   const Value data = data_of(directory / "report.html");
   EXPECT_EQ(unpacked(data.at("samples").at("labels").as_string()), (std::vector<int>{0, 0, 1, 1}));  // of samples 0, 2, 5, 7
-  EXPECT_EQ(notes_of(data), "Of 10 images 4 are shown, evenly spaced; sizes and scores are of all.\n");
+  EXPECT_EQ(notes_of(data), "Of 10 images 4 are shown, evenly spaced; sizes, scores and the confusion matrix are of all.\n");
   std::int64_t all = 0;
   for (const Value& size : data.at("clusterings").as_array()[0].at("sizes").as_array()) all += size.as_integer();
   EXPECT_EQ(all, 10);

@@ -1,8 +1,9 @@
 #include <fmt/format.h>
-#include <oneapi/tbb/global_control.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <optional>
