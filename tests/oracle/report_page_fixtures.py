@@ -114,7 +114,7 @@ def run(samples=2000, classes=10, labelled=True, clusterings=2, seed=0, names=No
     angle = np.arange(classes) * 2.399963
     centres = np.stack([np.cos(angle), np.sin(angle)], 1) * np.sqrt((np.arange(classes) + 0.7) / classes)[:, None] * 20000
     points = centres[true] + rng.normal(0, 26000 / (classes**0.5 + 6), (samples, 2))
-    points[0] = (31000, 31000)
+    points[0] = (-31000, 31000)
     permutation = rng.permutation(classes)
     found = [np.where(rng.random(samples) < p, permutation[true], rng.integers(0, classes, samples)) for p in (0.74, 0.5, 0.4)[:clusterings]]
     given = [clustering(n, true, f, classes, classes, rng, labelled, each) for n, f in zip(("cdc", "kmeans_trained", "kmeans_pixels"), found)]

@@ -35,7 +35,7 @@ function drawChart(entry) {
     { animation: false, textStyle: { fontFamily: fonts(), color: colours.text }, ...entry.make(colours, entry.box.clientWidth) },
     { notMerge: true }
   );
-  if (theme.printing) entry.instance.getZr().flush();
+  if (theme.printing) entry.instance.getZr().painter.refresh({ paintAll: true });
 }
 
 /** Draws every chart that has its place on the page; again after a change of theme. */

@@ -19,7 +19,7 @@ function sizesChart(report, parent, drawn) {
   });
   const make = (c, width) => {
     const colours = report.clusterColours();
-    const bars = { type: "bar", data: order.map((k) => ({ value: sizes[k], itemStyle: { color: colours[k] } })), barCategoryGap: few ? "28%" : "0%", emphasis: { disabled: true } };
+    const bars = { type: "bar", data: order.map((k) => ({ value: sizes[k], itemStyle: { color: few ? colours[k] : c.accent } })), barCategoryGap: few ? "28%" : "0%", emphasis: { disabled: true } };
     if (few) {
       const most = Math.max(10, Math.floor((width * 0.4) / 6.6));
       return {
@@ -55,15 +55,14 @@ function confusionChart(report, parent, drawn) {
     const dark = theme.name === "dark", wide = width >= 560;
     const names = Math.min(Math.max(...classes.map((n) => n.length), 4), wide ? 24 : 14);
     const left = few ? (wide ? 14 + 6.6 * Math.min(24, Math.max(...order.map((k) => report.clusterName(k).length))) : 30) : 48;
-    const cell = Math.min(46, (width - left - 14) / Math.max(1, classes.length));
+    const cell = Math.min(60, (width - left - 14) / Math.max(1, classes.length));
     const scale = dark ? ["#1d2228", "#24466a", "#3a7fc0", "#a9d6ff"] : ["#f3f5f8", "#c3d9ee", "#5b9bd1", "#0b4480"];
     return {
       grid: { left, width: cell * classes.length, top: few ? 16 + names * 5.6 : 34, height: confusionHeight(cell) },
       xAxis: axis(c, { type: "category", position: "top", data: classes, axisLine: { show: false }, splitLine: { show: false }, name: few ? "" : "classes", nameLocation: "middle", nameGap: 20,
-        axisLabel: few ? { color: c.text, fontSize: 11, interval: 0, rotate: 60, hideOverlap: false, formatter: (n) => short(n, wide ? 24 : 14) } : { formatter: (n, i) => String(i), interval: Math.ceil(classes.length / 8) - 1 } }),
+        axisLabel: few ? { color: c.text, fontSize: 11, interval: 0, rotate: -55, hideOverlap: false, formatter: (n) => short(n, wide ? 24 : 14) } : { formatter: (n, i) => String(i), interval: Math.ceil(classes.length / 8) - 1 } }),
       yAxis: axis(c, { type: "category", inverse: true, data: order.map((k) => (few ? (wide ? report.clusterName(k) : String(k)) : String(k))), axisLine: { show: false }, splitLine: { show: false },
         axisLabel: few ? { color: c.text, fontSize: wide ? 12 : 11, interval: 0, hideOverlap: cell < 12, formatter: (n) => short(n, 24) } : { interval: Math.ceil(order.length / 12) - 1 } }),
-      visualMap: { show: false, type: "continuous", min: 0, max: 1, dimension: 2, inRange: { color: scale } },
       tooltip: tooltip(c, {
         trigger: "item",
         formatter: ({ data: item }) => {
@@ -72,22 +71,25 @@ function confusionChart(report, parent, drawn) {
         },
       }),
       series: [{
-        type: "heatmap", progressive: 0, emphasis: { itemStyle: { borderColor: c.text, borderWidth: 1 } },
-        itemStyle: { borderColor: c.page, borderWidth: cell > 8 ? 1 : 0 },
-        data: entries.map((e) => {
-          const s = share(e), text = few && cell >= 20 && s >= 0.005 ? String(Math.round(100 * s)) : "";
-          const matched = clustering.matching && clustering.matching[e[0]] === e[1];
-          return { value: [e[1], row.get(e[0]), s], entry: e, label: { show: text !== "", formatter: text, fontSize: cell >= 30 ? 11 : 9, color: (s > 0.45) !== dark ? "#ffffff" : dark && s > 0.45 ? "#0d1420" : c.text },
-            ...(matched && cell > 8 ? { itemStyle: { borderColor: c.text, borderWidth: 1 } } : {}) };
-        }),
+        type: "custom", progressiveThreshold: Infinity, encode: { x: 0, y: 1 },
+        data: entries.map((e) => ({ value: [e[1], row.get(e[0]), share(e)], entry: e })),
+        // ECharts' own heat map draws in time slices, of which paper would get the first.
+        renderItem: (params, api) => {
+          const s = api.value(2), [x, y] = api.coord([api.value(0), api.value(1)]), [w, h] = api.size([1, 1]), gap = cell > 8 ? 1 : 0;
+          const e = entries[params.dataIndex], matched = clustering.matching && clustering.matching[e[0]] === e[1];
+          const rect = { type: "rect", shape: { x: x - w / 2, y: y - h / 2, width: Math.max(1, w - gap), height: Math.max(1, h - gap) }, style: { fill: ramp(scale, s), ...(matched && gap ? { stroke: c.text, lineWidth: 1 } : {}) }, z2: matched ? 1 : 0 };
+          if (!few || cell < 20 || s < 0.005) return rect;
+          const ink = s > 0.45 ? (dark ? "#0d1420" : "#ffffff") : c.text;
+          return { type: "group", children: [rect, { type: "text", style: { text: String(Math.round(100 * s)), x, y, align: "center", verticalAlign: "middle", fill: ink, font: `${cell >= 30 ? 11 : 9}px ${fonts()}` }, z2: 2 }] };
+        },
       }],
     };
   };
-  const confusionHeight = (cell) => Math.max(1, order.length) * Math.min(cell, few ? 30 : cell);
+  const confusionHeight = (cell) => Math.max(1, order.length) * Math.min(cell, few ? 34 : cell);
   const height = (width) => {
     const wide = width >= 560, names = Math.min(Math.max(...classes.map((n) => n.length), 4), wide ? 24 : 14);
     const left = few ? (wide ? 14 + 6.6 * Math.min(24, Math.max(...order.map((k) => report.clusterName(k).length))) : 30) : 48;
-    return (few ? 16 + names * 5.6 : 34) + confusionHeight(Math.min(46, (width - left - 14) / Math.max(1, classes.length))) + 8;
+    return (few ? 16 + names * 5.6 : 34) + confusionHeight(Math.min(60, (width - left - 14) / Math.max(1, classes.length))) + 8;
   };
   const label = `Confusion matrix of ${plural(order.length, "cluster")} and ${plural(classes.length, "class", "classes")} after matching: ${percent(hit / Math.max(1, total))} of labelled samples are in their class's cluster.${worst ? ` Most that are not: ${worst}.` : ""}`;
   const entry = chartBox({ label, height, make });
@@ -104,12 +106,11 @@ const PAGE = 12; // clusters at once
 const KINDS_OF_ROWS = [["certain", "Most certain"], ["uncertain", "Least certain"], ["doubtful", "Most likely wrong"]];
 
 /** One sample: its picture, and its label, marked where that is not the cluster's class. */
-function galleryItem(report, sample, cluster, size) {
+function galleryItem(report, sample, cluster) {
   const label = report.labelOf(sample), wanted = report.clustering.matching ? report.clustering.matching[cluster] : -1;
   const name = label < 0 ? "" : report.classes[label] || `class ${label}`, other = label >= 0 && wanted >= 0 && label !== wanted;
   const picture = el("canvas", { width: 1, height: 1, role: "img", "aria-label": `${report.sampleName(sample)}${name ? `, labelled ${name}` : ""}${other ? ", not the cluster's class" : ""}` });
-  picture.style.width = picture.style.height = `${size}px`;
-  if (!report.drawPicture(picture, sample)) picture.classList.add("missing");
+    if (!report.drawPicture(picture, sample)) picture.classList.add("missing");
   return el("li", { class: other ? "other" : "", title: `${report.sampleName(sample)}${name ? `: ${name}` : ""}` }, picture,
     name ? el("span", { class: "label" }, other ? el("span", { class: "sign", text: "≠ " }) : "", name) : report.labels ? el("span", { class: "label muted", text: "no label" }) : null);
 }
@@ -122,7 +123,7 @@ function gallerySection(report, parent, drawn) {
     ...(clustering.matching ? { size: ["size", (a, b) => clustering.sizes[b.cluster] - clustering.sizes[a.cluster]], purity: ["share of its class, least first", (a, b) => clustering.purity[a.cluster] - clustering.purity[b.cluster]] } : {}),
   };
   let entries = [...clustering.gallery].sort(sorts.class[1]), page = 0;
-  const pages = Math.ceil(entries.length / PAGE), list = el("div", { class: "gallery" });
+  const pages = Math.ceil(entries.length / PAGE), list = el("div", { class: report.pictureSize() > 40 ? "gallery large" : "gallery" });
   const counts = (drawn.gallery = { clusters: 0, images: 0, marked: 0, of: entries.length, page: 0 });
   const known = report.labels !== null && Boolean(clustering.matching);
   parent.append(el("p", { class: "muted", text: `${clustering.certainty ? `Certainty is the ${clustering.certainty}. ` : ""}Most likely wrong: of all, those whose place in the cluster is doubted most.${known ? " ≠ marks an image whose label is not the cluster's class." : ""}` }));
@@ -132,17 +133,16 @@ function gallerySection(report, parent, drawn) {
     const k = entry.cluster, body = el("div", { class: "rows" });
     const facts = [plural(clustering.sizes[k], "image"), ...(clustering.purity && clustering.rowSums[k] > 0 && clustering.matching[k] >= 0 ? [`${percent(clustering.purity[k])} labelled so`] : [])];
     const node = el("details", { class: "cluster", open: true, id: `cluster-${k}` },
-      el("summary", {}, el("span", { class: "name", text: report.clusterName(k) }), " ", el("span", { class: "muted", text: facts.join(", ") })), body);
+      el("summary", {}, el("span", { class: "name", text: clustering.matching ? `Cluster ${report.clusterName(k)}` : report.clusterName(k) }), " ", el("span", { class: "muted", text: facts.join(", ") })), body);
     body.build = () => {
       watcher.unobserve(body);
       if (body.built) return;
       body.built = true;
       counts.clusters += 1;
-      const size = Math.max(56, Math.min(96, report.pictureSize() > 40 ? 88 : 56));
       for (const [key, title] of KINDS_OF_ROWS) {
         const samples = entry[key] || [];
         if (samples.length === 0) continue;
-        const items = samples.map((s) => galleryItem(report, s, k, size));
+        const items = samples.map((s) => galleryItem(report, s, k));
         counts.images += items.length;
         counts.marked += items.filter((i) => i.classList.contains("other")).length;
         body.append(el("div", { class: "row" }, el("h5", { text: title }), el("ul", {}, items)));

@@ -79,11 +79,12 @@ function grouping(report, mode, count) {
   }
   const counts = new Array(names.length).fill(0);
   for (let i = 0; i < count; ++i) counts[groups[i]] += 1;
-  return { names, groups, colours, counts };
+  return { names, groups, colours, counts, order: mode === "cluster" ? clustering.order : names.map((_, g) => g) };
 }
 
 function buildLegend(legend, map, by) {
-  const items = by.names.map((name, g) => {
+  const items = by.order.map((g) => {
+    const name = by.names[g];
     if (by.counts[g] === 0) return null;
     const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = by.colours[g];

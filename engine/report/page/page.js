@@ -135,7 +135,7 @@ function contents() {
 
 /** A command with a button that copies it. */
 function command(text, label) {
-  const code = el("code", { text, tabindex: 0 }), said = el("span", { class: "said", role: "status" });
+  const code = el("code", { text }), said = el("span", { class: "said", role: "status" });
   const copy = async () => {
     let done = true;
     try {
@@ -150,7 +150,7 @@ function command(text, label) {
     said.textContent = done ? "Copied." : "It is selected: copy it by hand.";
     setTimeout(() => (said.textContent = ""), 4000);
   };
-  return el("div", { class: "command" }, label ? el("p", { class: "muted", text: label }) : null, el("pre", {}, code), el("p", { class: "controls" }, el("button", { type: "button", text: "Copy", "aria-label": `Copy: ${text}`, on: { click: copy } }), said));
+  return el("div", { class: "command" }, el("p", { class: "muted" }, `${label} `, said), el("div", { class: "line" }, el("pre", {}, code), el("button", { type: "button", text: "Copy", "aria-label": `Copy: ${text}`, on: { click: copy } })));
 }
 
 /** TOML with its headings and comments set apart. */
@@ -164,7 +164,7 @@ function toml(text) {
 
 function facts(pairs) {
   const known = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return known.length ? el("dl", { class: "facts" }, known.map(([what, value]) => el("div", {}, el("dt", { text: what }), el("dd", { text: String(value) })))) : null;
+  return known.length ? el("dl", { class: "facts" }, known.map(([what, value]) => el("div", { class: String(value).length > 24 ? "long" : "" }, el("dt", { text: what }), el("dd", { text: String(value) })))) : null;
 }
 
 function notesSection(data, drawn) {

@@ -111,12 +111,12 @@ function graphBox(thing, outputs, inner, toggle) {
   const rows = Math.max(inputs.length, has.length);
   const sub = [thing.plugin, thing.seconds === undefined ? "" : thing.cached ? "from the cache" : duration(thing.seconds)].filter(Boolean);
   const portWidth = Array.from({ length: rows }, (_, i) => textWidth(inputs[i] || "", 11) + textWidth(has[i] || "", 11) + 28);
-  const width = Math.ceil(Math.max(96, textWidth(thing.name, 13, "600") + 2 * PAD, ...sub.map((t) => textWidth(t, 11) + 2 * PAD), ...portWidth, inner ? inner.width + 2 * PAD : 0));
+  const width = Math.ceil(Math.max(96, textWidth(thing.name, 13, "600") + 2 * PAD, ...sub.map((t) => textWidth(t, 11) + 2 * PAD), toggle ? textWidth("▸ show 100 nodes", 11) + 2 * PAD : 0, ...portWidth, inner ? inner.width + 2 * PAD : 0));
   const head = HEAD + (sub.length > 1 ? 14 : 0), ports = { in: {}, out: {} };
   inputs.forEach((p, i) => (ports.in[p] = head + i * ROW + 6));
   has.forEach((p, i) => (ports.out[p] = head + i * ROW + 6));
   ports.out[""] = 18;
-  const foot = head + rows * ROW + (rows ? 4 : -4) + (toggle ? 24 : 0);
+  const foot = head + rows * ROW + (rows ? 4 : 0) + (toggle ? 24 : 0);
   return { id: thing.name, thing, width, height: foot + (inner ? inner.height + 2 * PAD : 0), ports, inputs, outputs: has, sub, inner, foot, toggle, rows, head };
 }
 
@@ -228,7 +228,7 @@ function timesSection(data, parent, drawn) {
     el("p", { class: "muted", text: `${duration(total)} in stages that were computed.${waiting ? " The hatched part of a bar is time in which training waited for data." : ""}` }),
     el("div", { class: "scroll" }, el("table", { class: "times" },
       el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "Stage" }), el("th", { scope: "col", class: "number", text: "Time" }),
-        waiting ? el("th", { scope: "col", class: "number", text: "Waiting for data" }) : null, el("td", { class: "bars" }))),
+        waiting ? el("th", { scope: "col", class: "number", text: "Waiting" }) : null, el("td", { class: "bars" }))),
       el("tbody", {}, rows))));
   drawn.times = rows.length;
 }

@@ -165,6 +165,13 @@ function hsl(h, s, l) {
   return `#${part(0)}${part(8)}${part(4)}`;
 }
 
+/** The colour at `t` (0 to 1) of a scale of evenly spaced colours #rrggbb. */
+function ramp(scale, t) {
+  const at = Math.min(1, Math.max(0, t)) * (scale.length - 1), i = Math.min(scale.length - 2, Math.floor(at)), part = at - i;
+  const channel = (colour, k) => parseInt(colour.slice(1 + 2 * k, 3 + 2 * k), 16);
+  return `rgb(${[0, 1, 2].map((k) => Math.round(channel(scale[i], k) * (1 - part) + channel(scale[i + 1], k) * part)).join(",")})`;
+}
+
 /** The page's theme: which, and its colours as the style sheet has them. Printing is always light. */
 const theme = {
   printing: false,
