@@ -3,108 +3,18 @@
 Run: build/oracle-venv/bin/python tests/oracle/report_page.py FOLDER
 FOLDER receives the pages, made from report_page_fixtures.py. Needs Chromium, ChromeDriver (Debian: chromium, chromium-driver) and Selenium.
 """
+
 import base64
 import json
 import pathlib
 import re
-import shutil
 import sys
 import zlib
 
 import numpy as np
 
 import report_page_fixtures as fixtures
-
-problems = []
-
-
-def check(right, *what):
-    if not right:
-        problems.append(" ".join(str(w) for w in what))
-
-
-def stop(why):
-    print(json.dumps({"skip": why}))
-    sys.exit(0)
-
-
-class Browser:
-    """Chromium by ChromeDriver, with what this test asks of it."""
-
-    def __init__(self, chromium, driver):
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for one in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"):
-            options.add_argument(one)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=Service(driver))
-        self.driver.set_script_timeout(60)
-        self.where = ""
-
-    def cdp(self, command, **arguments):
-        return self.driver.execute_cdp_cmd(command, arguments)
-
-    def js(self, script, *arguments):
-        return self.driver.execute_script(script, *arguments)
-
-    def view(self, width, height, dark, calm=False):
-        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        media = [("prefers-color-scheme", "dark" if dark else "light"), ("prefers-reduced-motion", "reduce" if calm else "no-preference")]
-        self.cdp("Emulation.setEmulatedMedia", features=[{"name": name, "value": value} for name, value in media])
-        self.where = f"{width}x{height} {'dark' if dark else 'light'}"
-
-    def open(self, file):
-        """Loads a page and waits until it says that it is drawn: what was drawn, or None."""
-        self.driver.get_log("browser"), self.driver.get_log("performance")
-        self.driver.get(file.as_uri())
-        told = self.driver.execute_async_script(
-            "const done = arguments[0]; cdcReport.ready.then(() => done({drawn: cdcReport.drawn}), (e) => done({error: String(e)}))")
-        check("error" not in told, file.stem, self.where, "cannot be shown:", told.get("error"))
-        return told.get("drawn")
-
-    def quiet(self, file):
-        """No message on the console, and no request but for the page itself."""
-        for entry in self.driver.get_log("browser"):
-            check(False, file.stem, self.where, "console:", entry["level"], entry["message"][:300])
-        for entry in self.driver.get_log("performance"):
-            message = json.loads(entry["message"])["message"]
-            if message["method"] != "Network.requestWillBeSent":
-                continue
-            url = message["params"]["request"]["url"]
-            check(url.startswith("data:") or url.split("#")[0] == file.as_uri(), file.stem, self.where, "asks the network for", url[:200])
-
-    def mouse(self, kind, x, y, **more):
-        self.cdp("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
-        self.frame()
-
-    def key(self, key, code=0, text=None):
-        more = {"text": text} if text else {}
-        self.cdp("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **more)
-        self.cdp("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
-        self.frame()
-
-    def frame(self):
-        self.driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))")
-
-    def show(self, selector):
-        self.js("document.documentElement.style.scrollBehavior = 'auto'; document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", selector)
-        self.driver.execute_async_script("setTimeout(arguments[0], 300)")  # past the time in which a wheel goes on scrolling
-
-    def sample(self, i):
-        """Where a sample lies in the window."""
-        return self.js("const m = cdcReport.report.embedding, b = m.canvas.getBoundingClientRect(), p = m.place(arguments[0]); return [b.left + p[0], b.top + p[1]]", i)
-
-    def pixels(self, selector):
-        """A canvas's pixels [H, W, 4]; a chart's layers one over the other."""
-        size, data = self.js(
-            """const all = [...document.querySelectorAll(arguments[0])], one = document.createElement('canvas');
-               if (!all.length) return [[0, 0], ''];
-               one.width = all[0].width; one.height = all[0].height;
-               const c = one.getContext('2d'); for (const a of all) c.drawImage(a, 0, 0);
-               const d = c.getImageData(0, 0, one.width, one.height).data; let text = '';
-               for (let i = 0; i < d.length; i += 32768) text += String.fromCharCode.apply(null, d.subarray(i, i + 32768));
-               return [[one.height, one.width], btoa(text)]""", selector)
-        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(*size, 4)
+from report_page_browser import Browser, check, missing, problems
 
 
 def sheet_picture(pictures, place):
@@ -150,16 +60,24 @@ def shows(browser, file, data):
         check(drawn.get(key) == count, where, "drew", drawn.get(key), key, "of", count)
     width, inner = browser.js("return [document.documentElement.scrollWidth, innerWidth]")
     check(width <= inner, where, "is", width, "wide in a window of", inner)
-    check(browser.js("return document.title") == data["title"] and browser.js("return document.querySelector('h1').textContent") == data["title"], where, "another title")
+    check(
+        browser.js("return document.title") == data["title"] and browser.js("return document.querySelector('h1').textContent") == data["title"],
+        where,
+        "another title",
+    )
     check(browser.js("return document.querySelectorAll('script').length") == 3, where, "scripts came in with the data")
     check(browser.js("return document.querySelectorAll('main img, main iframe, main object').length") == 0, where, "elements came in with the data")
-    unnamed = browser.js("return [...document.querySelectorAll('[role=img], canvas[tabindex], [role=button]')].filter((e) => !e.getAttribute('aria-label')).length")
+    unnamed = browser.js(
+        "return [...document.querySelectorAll('[role=img], canvas[tabindex], [role=button]')].filter((e) => !e.getAttribute('aria-label')).length"
+    )
     check(unnamed == 0, where, unnamed, "charts or pictures have no name")
     blank = browser.js(
         """return [...document.querySelectorAll('.chart, canvas.embedding')].map((box) => {
              const layers = box.matches('canvas') ? [box] : [...box.querySelectorAll('canvas')];
-             const colours = new Set(layers.flatMap((l) => [...new Uint32Array(l.getContext('2d').getImageData(0, 0, l.width, l.height).data.buffer)].filter((_, i) => i % 7 === 0)));
-             return colours.size < 4 ? box.getAttribute('aria-label').slice(0, 60) : null}).filter(Boolean)""")
+             const words = (l) => new Uint32Array(l.getContext('2d').getImageData(0, 0, l.width, l.height).data.buffer);
+             const colours = new Set(layers.flatMap((l) => [...words(l).filter((_, i) => i % 7 === 0)]));
+             return colours.size < 4 ? box.getAttribute('aria-label').slice(0, 60) : null}).filter(Boolean)"""
+    )
     check(not blank, where, "blank:", blank)
     browser.quiet(file)
     return drawn
@@ -178,10 +96,21 @@ def gallery(browser, file, data):
     entries = [first["gallery"][k] for k in shown]
     images = sum(len(e[key]) for e in entries for key in ("certain", "uncertain", "doubtful"))
     after = browser.js("return cdcReport.drawn.gallery")
-    check(after["images"] == images == browser.js("return document.querySelectorAll('.gallery canvas:not(.missing)').length"), where, after["images"], "pictures of", images)
+    check(
+        after["images"] == images == browser.js("return document.querySelectorAll('.gallery canvas:not(.missing)').length"),
+        where,
+        after["images"],
+        "pictures of",
+        images,
+    )
     if "labels" in data["samples"]:
         labels = unpack(data["samples"]["labels"])
-        marked = sum(labels[s] != fixtures.NO_LABEL and labels[s] != first["matching"][e["cluster"]] for e in entries for key in ("certain", "uncertain", "doubtful") for s in e[key])
+        marked = sum(
+            labels[s] != fixtures.NO_LABEL and labels[s] != first["matching"][e["cluster"]]
+            for e in entries
+            for key in ("certain", "uncertain", "doubtful")
+            for s in e[key]
+        )
         check(after["marked"] == marked > 0, where, after["marked"], "marked of", marked)
         check(browser.js("return document.querySelectorAll('.gallery .sign').length") == marked, where, "marks by colour alone")
         rows = [first["matching"][k] for k in shown]
@@ -215,7 +144,9 @@ def pointing(browser, file, data):
     check(after[2] > before[2] * 1.2, where, "the wheel does not zoom:", before, after)
     moved = browser.sample(0)
     check(abs(moved[0] - x) < 1.5 and abs(moved[1] - y) < 1.5, where, "the wheel moves the point under it:", moved, (x, y))
-    left, top, width, height = browser.js("const b = document.querySelector('canvas.embedding').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]")
+    left, top, width, height = browser.js(
+        "const b = document.querySelector('canvas.embedding').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]"
+    )
     cx, cy = left + width / 2, top + height / 2
     before = after
     browser.mouse("mousePressed", cx, cy, button="left", buttons=1, clickCount=1)
@@ -223,7 +154,14 @@ def pointing(browser, file, data):
         browser.mouse("mouseMoved", cx + step, cy + step / 2, button="left", buttons=1)
     browser.mouse("mouseReleased", cx + 40, cy + 20, button="left", clickCount=1)
     after = browser.js(map_)["view"]
-    check(abs((before[0] - after[0]) * after[2] - 40) < 1 and abs((before[1] - after[1]) * after[2] - 20) < 1, where, "dragging by 40, 20 moves it from", before, "to", after)
+    check(
+        abs((before[0] - after[0]) * after[2] - 40) < 1 and abs((before[1] - after[1]) * after[2] - 20) < 1,
+        where,
+        "dragging by 40, 20 moves it from",
+        before,
+        "to",
+        after,
+    )
     browser.js("document.querySelector('.tools button:last-child').click()")
     browser.frame()
     check(browser.js(map_)["view"][2] < before[2], where, "the button does not show everything again")
@@ -247,7 +185,7 @@ def pointing(browser, file, data):
         browser.js("document.querySelector('.tools button').click()")
     browser.frame()
     browser.driver.execute_async_script("setTimeout(arguments[0], 300)")
-    browser.js("cdcReport.report.embedding.x = cdcReport.report.embedding.points[0]; cdcReport.report.embedding.y = cdcReport.report.embedding.points[1]; cdcReport.report.embedding.render()")
+    browser.js("const m = cdcReport.report.embedding; [m.x, m.y] = m.points; m.render()")
     check(browser.js(map_)["images"] > 0, where, "zoomed in, it shows no images")
     browser.js("document.querySelector('.tools button:last-child').click()")
     browser.quiet(file)
@@ -262,7 +200,9 @@ def touching(browser, file):
     browser.cdp("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
     browser.frame()
     check("sample 0" in browser.js("return document.querySelector('.card').textContent"), where, "a tap tells nothing")
-    left, top, width, height = browser.js("const b = document.querySelector('canvas.embedding').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]")
+    left, top, width, height = browser.js(
+        "const b = document.querySelector('canvas.embedding').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]"
+    )
     cx, cy, before = left + width / 2, top + height / 2, browser.js("return cdcReport.drawn.embedding.view")
     finger = lambda apart: [{"x": cx - apart, "y": cy, "id": 0}, {"x": cx + apart, "y": cy, "id": 1}]
     browser.cdp("Input.dispatchTouchEvent", type="touchStart", touchPoints=finger(30))
@@ -278,8 +218,10 @@ def keys(browser, file):
     """Tab reaches every control, focus can be seen, and keys work what has it."""
     where, reached = f"{file.stem} {browser.where}: keyboard", set()
     browser.js("scrollTo(0, 0); document.activeElement.blur()")
-    describe = """const e = document.activeElement; return e === document.body ? null : [e.tagName.toLowerCase() + (e.type === 'radio' ? '[radio]' : '') +
-                  (e.classList.length ? '.' + e.classList[0] : '') + (e.closest('.legend') ? ' in legend' : e.closest('nav') ? ' in nav' : e.closest('.command') ? ' in command' : e.closest('.tools') ? ' in tools' : ''),
+    describe = """const e = document.activeElement; return e === document.body ? null : [e.tagName.toLowerCase() +
+                  (e.type === 'radio' ? '[radio]' : '') +
+                  (e.classList.length ? '.' + e.classList[0] : '') +
+                  (['.legend', 'nav', '.command', '.tools'].filter((in_) => e.closest(in_)).map((in_) => ' in ' + in_.replace('.', ''))[0] || ''),
                   getComputedStyle(e).outlineStyle]"""
     for _ in range(160):
         browser.key("Tab", 9)
@@ -295,7 +237,9 @@ def keys(browser, file):
             browser.key("+", 187, "+")
             zoomed = browser.js("return cdcReport.drawn.embedding.view")
             check(moved[0] > before[0] and zoomed[2] > moved[2], where, "does not move the embedding:", before, moved, zoomed)
-            check("cluster" in browser.js("return document.querySelector('[role=status].hidden').textContent"), where, "is not told what it points at")
+            check(
+                "cluster" in browser.js("return document.querySelector('[role=status].hidden').textContent"), where, "is not told what it points at"
+            )
         if told[0] == "button in legend" and browser.js("return cdcReport.drawn.embedding.hidden") == 0:
             browser.key(" ", 32, " ")
             check(browser.js("return cdcReport.drawn.embedding.hidden") == 1, where, "does not hide a group")
@@ -303,7 +247,17 @@ def keys(browser, file):
             browser.key("Enter", 13, "\r")
             check(browser.js("return cdcReport.drawn.graph.nodes") > 0, where, "does not show a stage's nodes")
             check(browser.js(describe)[0] == "g.toggle", where, "loses its place when nodes are shown")
-    for wanted in ("a in nav", "button in command", "summary", "select.clustering", "input[radio]", "canvas.embedding", "button in tools", "button in legend", "g.toggle"):
+    for wanted in (
+        "a in nav",
+        "button in command",
+        "summary",
+        "select.clustering",
+        "input[radio]",
+        "canvas.embedding",
+        "button in tools",
+        "button in legend",
+        "g.toggle",
+    ):
         check(wanted in reached, where, "does not reach", wanted, "but", sorted(reached))
 
 
@@ -313,7 +267,13 @@ def choosing(browser, file, data):
     second = data["clusterings"][1]
     browser.js("const s = document.querySelector('select.clustering'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))", second["name"])
     drawn = browser.js("return cdcReport.drawn")
-    check(drawn["clustering"] == second["name"] and drawn["confusion"] == len(second["confusion"]), where, "choosing a clustering draws", drawn["clustering"], drawn["confusion"])
+    check(
+        drawn["clustering"] == second["name"] and drawn["confusion"] == len(second["confusion"]),
+        where,
+        "choosing a clustering draws",
+        drawn["clustering"],
+        drawn["confusion"],
+    )
     names = browser.js("return [...document.querySelectorAll('select.clustering')].map((s) => s.value)")
     check(names == [second["name"]] * 2, where, "its selectors say", names)
     chart, plot = browser.pixels("#confusion canvas").copy(), browser.pixels("canvas.embedding")[2, 2].tolist()
@@ -322,7 +282,12 @@ def choosing(browser, file, data):
     check(browser.pixels("canvas.embedding")[2, 2].tolist() != plot, where, "the embedding stays light in the dark")
     dark = browser.pixels("#confusion canvas")
     check(dark.shape != chart.shape or (dark != chart).any(), where, "charts stay light in the dark")
-    check(browser.js("return getComputedStyle(document.documentElement).scrollBehavior") == "auto" or browser.js("return document.documentElement.style.scrollBehavior") == "auto", where, "scrolls smoothly when asked for calm")
+    check(
+        browser.js("return getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+        or browser.js("return document.documentElement.style.scrollBehavior") == "auto",
+        where,
+        "scrolls smoothly when asked for calm",
+    )
     browser.view(1280, 900, dark=False)
 
 
@@ -331,7 +296,8 @@ def printed(browser, file, least):
     where = f"{file.stem} {browser.where}: print"
     before = browser.js("return getComputedStyle(document.body).backgroundColor")
     browser.js("""window.onPaper = null; addEventListener('beforeprint', () => { window.onPaper = {
-        theme: getComputedStyle(document.documentElement).getPropertyValue('--page').trim(), widest: Math.max(0, ...[...document.querySelectorAll('.chart')].map((c) => c.getBoundingClientRect().width)),
+        theme: getComputedStyle(document.documentElement).getPropertyValue('--page').trim(),
+        widest: Math.max(0, ...[...document.querySelectorAll('.chart')].map((c) => c.getBoundingClientRect().width)),
         empty: [...document.querySelectorAll('.gallery .rows')].filter((r) => !r.children.length).length }}, {once: true})""")
     pdf = base64.b64decode(browser.cdp("Page.printToPDF", printBackground=False)["data"])
     pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
@@ -339,7 +305,11 @@ def printed(browser, file, least):
     paper = browser.js("return window.onPaper")
     check(paper and paper["theme"] == "#ffffff" and paper["widest"] <= 700 and paper["empty"] == 0, where, "is not made ready for paper:", paper)
     browser.frame()
-    check(browser.js("return getComputedStyle(document.body).backgroundColor") == before and not browser.js("return theme.printing"), where, "the page is not as before")
+    check(
+        browser.js("return getComputedStyle(document.body).backgroundColor") == before and not browser.js("return theme.printing"),
+        where,
+        "the page is not as before",
+    )
     browser.quiet(file)
     return pages
 
@@ -364,26 +334,25 @@ def sorting(browser, file, data):
     check(cells.count("the loss is not a number at step 812") == 6 and "✗ failed" in cells, where, "failures lack their messages")
 
 
-chromium = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
-chromedriver = shutil.which("chromedriver")
-if not chromium or not chromedriver:
-    stop("no Chromium with ChromeDriver: apt-get install chromium chromium-driver")
-try:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-except ImportError:
-    stop("no Selenium: build/oracle-venv/bin/pip install selenium")
-
+if missing():
+    print(json.dumps({"skip": missing()}))
+    sys.exit(0)
 folder = pathlib.Path(sys.argv[1]).resolve()
 data = {
-    "ten": fixtures.run(), "many": fixtures.run(samples=70000, clusterings=1, side=8), "hundred": fixtures.run(samples=5000, classes=100, labelled=False, clusterings=1, side=12),
-    "thousand": fixtures.run(samples=20000, classes=1000, clusterings=1, side=4, each=2), "sweep": fixtures.sweep(), "nasty": fixtures.nasty(), "bare": fixtures.bare(), "bare_sweep": fixtures.bare("sweep"),
+    "ten": fixtures.run(),
+    "many": fixtures.run(samples=70000, clusterings=1, side=8),
+    "hundred": fixtures.run(samples=5000, classes=100, labelled=False, clusterings=1, side=12),
+    "thousand": fixtures.run(samples=20000, classes=1000, clusterings=1, side=4, each=2),
+    "sweep": fixtures.sweep(),
+    "nasty": fixtures.nasty(),
+    "bare": fixtures.bare(),
+    "bare_sweep": fixtures.bare("sweep"),
 }
 files = {}
 for name, one in data.items():
     files[name] = folder / f"{name}.html"
     files[name].write_text(fixtures.page(one))
-browser, views, pages = Browser(chromium, chromedriver), 0, {}
+browser, views, pages = Browser(), 0, {}
 try:
     for width, height in ((360, 740), (1280, 900)):
         for dark in (False, True):
@@ -399,7 +368,12 @@ try:
                 if name == "many":
                     check(drawn["embedding"]["shown"] == 70000, name, browser.where, "shows", drawn["embedding"]["shown"])
                 if name == "nasty":
-                    check(browser.js("return document.body.innerText").count("<script>alert(1)</script>") > 10, name, browser.where, "does not show its names as they are")
+                    check(
+                        browser.js("return document.body.innerText").count("<script>alert(1)</script>") > 10,
+                        name,
+                        browser.where,
+                        "does not show its names as they are",
+                    )
                 if dark == (width > 1000) and name in ("ten", "hundred", "sweep", "bare"):
                     pages[f"{name} {width}"] = printed(browser, files[name], {"ten": 4, "hundred": 4, "sweep": 2, "bare": 1}[name])
     browser.view(360, 740, False)
@@ -415,7 +389,9 @@ try:
     choosing(browser, files["ten"], data["ten"])
     browser.quiet(files["ten"])
     browser.open(files["many"])
-    times = browser.js("const m = cdcReport.report.embedding, t = []; for (let k = 0; k < 25; ++k) { m.x += 50; m.render(); t.push(m.milliseconds); } return t")
+    times = browser.js(
+        "const m = cdcReport.report.embedding, t = []; for (let k = 0; k < 25; ++k) { m.x += 50; m.render(); t.push(m.milliseconds); } return t"
+    )
     frame = float(np.median(times[5:]))
     check(frame < 250, "70,000 points take", frame, "ms to draw")
 finally:
