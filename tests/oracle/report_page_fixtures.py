@@ -149,8 +149,8 @@ def stages():
             "cached": False,
             "inputs": [
                 {"port": "prediction", "from": "cdc", "output": "prediction"},
-                {"port": "prediction 2", "from": "kmeans_trained", "output": ""},
-                {"port": "prediction 3", "from": "kmeans_pixels", "output": ""},
+                {"port": "prediction", "from": "kmeans_trained", "output": ""},
+                {"port": "prediction", "from": "kmeans_pixels", "output": ""},
                 {"port": "data", "from": "images", "output": ""},
             ],
             "nodes": [],

@@ -44,16 +44,18 @@ function drawChart(entry) {
   if (theme.printing) entry.instance.getZr().painter.refresh({ paintAll: true });
 }
 
-/** Draws every chart that has its place on the page; again after a change of theme. */
+/** Draws every chart again: in another theme, or for paper. */
 function drawCharts() {
-  for (const entry of charts) {
-    if (!entry.box.isConnected) dropChart(entry);
-    else if (entry.box.clientWidth > 0) drawChart(entry);
-  }
+  dropCharts();
+  for (const entry of charts) if (entry.box.clientWidth > 0) drawChart(entry);
 }
-function dropChart(entry) {
-  if (entry.instance) entry.instance.dispose();
-  charts.delete(entry);
+/** Lets go of the charts that have left the page. */
+function dropCharts() {
+  for (const entry of charts) {
+    if (entry.box.isConnected) continue;
+    if (entry.instance) entry.instance.dispose();
+    charts.delete(entry);
+  }
 }
 
 const chartSizes = new ResizeObserver((changes) => {
@@ -187,10 +189,11 @@ function markShape(mark, colour) {
 function linesOption(chart, series, c) {
   const colours = categoryColours(series.length, theme.name);
   const xs = (s, i) => (s.x && s.x.length ? s.x[i] : i);
+  const can = (v, which) => Number.isFinite(v) && (v > 0 || !isLog(chart, which)); // what an axis can show
   const drawn = [];
   series.forEach((s, k) => {
     if (s.low && s.high && s.low.length && s.high.length) {
-      const band = s.y.map((_, i) => [xs(s, i), s.low[i], s.high[i]]).filter((p) => p.every(Number.isFinite));
+      const band = s.y.map((_, i) => [xs(s, i), s.low[i], s.high[i]]).filter(([x, low, high]) => can(x, "x") && can(low, "y") && can(high, "y"));
       drawn.push({
         type: "custom",
         data: band,
@@ -206,9 +209,10 @@ function linesOption(chart, series, c) {
         },
       });
     }
-    const points = s.y.map((y, i) => [xs(s, i), Number.isFinite(y) ? y : null]);
+    const points = s.y.map((y, i) => [can(xs(s, i), "x") ? xs(s, i) : null, can(y, "y") ? y : null]);
     drawn.push({
       type: "line",
+      of: k,
       name: s.name,
       data: points,
       symbol: MARKS[k % 4],
@@ -222,7 +226,7 @@ function linesOption(chart, series, c) {
       emphasis: { disabled: true },
     });
   });
-  const lines = drawn.filter((d) => d.type === "line");
+  const named = series.length > 1; // which series a line is: `of`
   return {
     grid: { left: 6, right: 14, top: 10, bottom: chart.x_title ? 24 : 6, containLabel: true },
     xAxis: axis(c, {
@@ -253,12 +257,11 @@ function linesOption(chart, series, c) {
         return tip(
           title,
           shown.map((i) => {
-            const s = series[lines.findIndex((l) => l.name === i.seriesName)];
-            const at = i.dataIndex,
-              low = s && s.low && s.low[at],
-              high = s && s.high && s.high[at];
+            const s = series[drawn[i.seriesIndex].of],
+              low = s.low && s.low[i.dataIndex],
+              high = s.high && s.high[i.dataIndex];
             const range = Number.isFinite(low) && Number.isFinite(high) ? ` (${figure(low)} to ${figure(high)})` : "";
-            return `${lines.length > 1 && i.seriesName ? `${short(i.seriesName)}: ` : ""}${figure(i.value[1])}${range}`;
+            return `${named && s.name ? `${short(s.name)}: ` : ""}${figure(i.value[1])}${range}`;
           }),
         );
       },
@@ -295,7 +298,7 @@ function pointsOption(chart, series, c, width) {
       formatter: (item) => {
         const [at, y, low, high] = item.value;
         const range = Number.isFinite(low) && Number.isFinite(high) && low !== high ? [`${figure(low)} to ${figure(high)}`] : [];
-        return tip(chart.categories[at], [`${item.seriesName ? `${item.seriesName}: ` : ""}${figure(y)}`, ...range]);
+        return tip(chart.categories[at], [`${series[item.seriesIndex].name ? `${series[item.seriesIndex].name}: ` : ""}${figure(y)}`, ...range]);
       },
     }),
     series: series.map((s, k) => ({

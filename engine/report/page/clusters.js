@@ -160,6 +160,7 @@ function confusionChart(report, parent, drawn) {
         {
           type: "custom",
           progressiveThreshold: Infinity,
+          emphasis: { disabled: true },
           encode: { x: 0, y: 1 },
           data: entries.map((e) => ({ value: [e[1], row.get(e[0]), share(e)], entry: e })),
           // ECharts' own heat map draws in time slices, of which paper would get the first.
@@ -249,7 +250,7 @@ const KINDS_OF_ROWS = [
 function galleryItem(report, sample, cluster) {
   const label = report.labelOf(sample),
     wanted = report.clustering.matching ? report.clustering.matching[cluster] : -1;
-  const name = label < 0 ? "" : report.classes[label] || `class ${label}`,
+  const name = label < 0 ? "" : report.classes[label],
     other = label >= 0 && wanted >= 0 && label !== wanted;
   const picture = el("canvas", {
     width: 1,
@@ -263,7 +264,7 @@ function galleryItem(report, sample, cluster) {
     { class: other ? "other" : "", title: `${report.sampleName(sample)}${name ? `: ${name}` : ""}` },
     picture,
     name
-      ? el("span", { class: "label" }, other ? el("span", { class: "sign", text: "≠ " }) : "", name)
+      ? el("span", { class: "label" }, other ? el("span", { class: "sign", text: "× " }) : "", name)
       : report.labels
         ? el("span", { class: "label muted", text: "no label" })
         : null,
@@ -295,7 +296,7 @@ function gallerySection(report, parent, drawn) {
       text: say(
         clustering.certainty && `Certainty is the ${clustering.certainty}.`,
         "Most likely wrong are those whose place in the cluster is doubted most.",
-        known && "≠ marks an image whose label is not the cluster's class.",
+        known && "× marks an image whose label is not the cluster's class.",
       ),
     }),
   );
@@ -331,7 +332,7 @@ function gallerySection(report, parent, drawn) {
         const items = samples.map((s) => galleryItem(report, s, k));
         counts.images += items.length;
         counts.marked += items.filter((i) => i.classList.contains("other")).length;
-        body.append(el("div", { class: "row" }, el("h5", { text: title }), el("ul", {}, items)));
+        body.append(el("div", { class: "row" }, el("h4", { text: title }), el("ul", {}, items)));
       }
       if (!body.hasChildNodes()) body.append(el("p", { class: "muted", text: "No images of this cluster." }));
       body.style.minHeight = "";

@@ -3,7 +3,7 @@
 // ImageData: ECharts' scatter takes a third of a second to redraw 70,000 of them, which nobody can drag.
 
 const GRID = 128; // cells a side of the index that finds the nearest point
-const THUMBNAILS_AT = 260; // fewer points than this in view: their images are shown in their places
+const THUMBNAILS_AT = 400; // fewer points than this in view: their images are shown in their places
 
 class Embedding {
   /**

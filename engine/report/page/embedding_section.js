@@ -21,11 +21,12 @@ function embeddingSection(report, parent, drawn) {
     button("⤢", "Show everything", () => map.home()),
   );
   const legend = el("div", { class: "legend", role: "group", "aria-label": "Groups of points: press to hide or show" });
+  const clustered = report.clusterings.length > 0 && report.clusterings.every((c) => c.of);
   const modes = [
-    ["cluster", "Cluster"],
+    clustered && ["cluster", "Cluster"],
     report.labels && ["label", "Label"],
-    report.labels && report.clustering && report.clustering.matching && ["agreement", "Agreement"],
-  ].filter((m) => m && (m[0] !== "cluster" || report.clustering));
+    report.labels && clustered && report.clusterings.some((c) => c.matching) && ["agreement", "Agreement"],
+  ].filter(Boolean);
   let mode = modes.length ? modes[0][0] : "";
 
   const paint = () => {
@@ -123,13 +124,14 @@ function grouping(report, mode, count) {
     groups = new Uint16Array(count),
     colours;
   if (mode === "agreement") {
-    names = ["label is the cluster's class", "label is another class", "no label, or no class matched"];
-    for (let i = 0; i < count; ++i)
-      groups[i] =
-        labels[i] === NO_LABEL || clustering.matching[clustering.of[i]] < 0 ? 2 : labels[i] === clustering.matching[clustering.of[i]] ? 0 : 1;
+    names = ["label is the cluster's class", "label is another class", "no label or no class"];
+    for (let i = 0; i < count; ++i) {
+      const wanted = clustering.matching ? clustering.matching[clustering.of[i]] : -1;
+      groups[i] = labels[i] === NO_LABEL || wanted < 0 ? 2 : labels[i] === wanted ? 0 : 1;
+    }
     colours = theme.name === "dark" ? ["#3a9bdc", "#f0743e", "#75757c"] : ["#0072b2", "#d55e00", "#a9a9a9"];
   } else if (mode === "label") {
-    names = classes.map((c, k) => c || `class ${k}`);
+    names = [...classes];
     colours = categoryColours(names.length, theme.name);
     let none = false;
     for (let i = 0; i < count; ++i) {

@@ -10,14 +10,23 @@ class Report {
     const samples = data.samples || {};
     this.labels = unpack(samples.labels);
     this.numbers = unpack(samples.numbers);
-    this.classes = samples.classes || [];
+    this.classes = [...(samples.classes || [])];
     this.names = samples.names || {};
     this.thumbnails = data.thumbnails ? new Pictures(data.thumbnails) : null;
     this.pictures = data.pictures ? new Pictures(data.pictures) : null;
     this.beforePrint = [];
     this.listeners = [];
+    this.nameClasses();
     this.clusterings = (data.clusterings || []).map((c) => this.prepare(c));
     this.clustering = this.clusterings[0] || null;
+  }
+
+  /** Classes without a name are called by their numbers. */
+  nameClasses() {
+    let most = -1;
+    for (const label of this.labels || []) if (label !== NO_LABEL && label > most) most = label;
+    for (const c of this.data.clusterings || []) for (const [, of] of c.confusion || []) if (of > most) most = of;
+    for (let c = 0; c <= most; ++c) this.classes[c] = this.classes[c] || `class ${c}`;
   }
 
   /** A clustering with its sums, purity (share of a cluster's labels that are its class's) and the order in which clusters are told. */
@@ -60,13 +69,10 @@ class Report {
     return el("label", {}, "Clustering ", select);
   }
 
-  className(c) {
-    return this.classes[c] || `class ${c}`;
-  }
   clusterName(k) {
     const { matching } = this.clustering;
     if (!matching) return `Cluster ${k}`;
-    return matching[k] >= 0 ? `${k} · ${this.className(matching[k])}` : `${k} · no class`;
+    return matching[k] >= 0 ? `${k} · ${this.classes[matching[k]]}` : `${k} · no class`;
   }
   /** A cluster has the colour of its class, so that the two colourings of the embedding can be compared; those without a class what is left over. */
   clusterColours() {
@@ -97,7 +103,7 @@ class Report {
         label >= 0 &&
         clustering.matching[clustering.of[i]] >= 0 &&
         clustering.matching[clustering.of[i]] !== label;
-      out.push(["label", label < 0 ? "none" : `${other ? "≠ " : ""}${this.className(label)}`]);
+      out.push(["label", label < 0 ? "none" : `${other ? "× " : ""}${this.classes[label]}`]);
     }
     out.push(["sample", String(this.numbers ? this.numbers[i] : i)]);
     if (this.names[i]) out.push(["name", this.names[i]]);
@@ -345,7 +351,7 @@ function runPage(report, drawn) {
       const draw = () => {
         report.beforePrint.length = 0;
         parts.replaceChildren();
-        drawCharts(); // lets go of those that were there
+        dropCharts();
         clusteringParts(report, parts, drawn);
         drawn.clustering = report.clustering.name;
       };

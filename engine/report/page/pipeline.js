@@ -99,6 +99,7 @@ function layered(boxes, links, gapX = 56, gapY = 20) {
       layer.forEach((item, i) => (item.y = (down[i] + up[i]) / 2)); // both keep their distances, so their mean does
     }
   }
+  const right = (layer) => Math.max(...layers[layer].map((item) => item.width));
   const all = layers.flat(),
     top = all.length ? Math.min(...all.map((i) => i.y)) : 0;
   for (const item of all) item.y -= top;
@@ -108,10 +109,12 @@ function layered(boxes, links, gapX = 56, gapY = 20) {
     paths: chains.map(({ link, chain }) => {
       const from = chain[0],
         to = chain[chain.length - 1];
-      const points = [[from.x + from.width, from.y + from.ports.out[link.output]]];
+      const y = from.y + from.ports.out[link.output];
+      const points = [[from.x + from.width, y]];
+      // Past wider boxes of its layer a link goes straight: beside its own box nothing stands.
+      if (from.width < right(from.layer)) points.push([from.x + right(from.layer), y]);
       for (const dummy of chain.slice(1, -1)) {
-        const width = Math.max(...layers[dummy.layer].map((i) => i.width));
-        points.push([dummy.x, dummy.y + 3], [dummy.x + width, dummy.y + 3]);
+        points.push([dummy.x, dummy.y + 3], [dummy.x + right(dummy.layer), dummy.y + 3]);
       }
       points.push([to.x, to.y + to.ports.in[link.port]]);
       return { link, points };
@@ -127,7 +130,7 @@ function textWidth(text, size, weight = "") {
 
 /** A box of a stage or node: its ports one below the other, inputs left, outputs right; `inner` is a graph laid out inside it. */
 function graphBox(thing, outputs, inner, toggle) {
-  const inputs = (thing.inputs || []).map((i) => i.port),
+  const inputs = [...new Set((thing.inputs || []).map((i) => i.port))],
     has = outputs.filter((o) => o !== "");
   const rows = Math.max(inputs.length, has.length);
   const sub = [thing.plugin, thing.seconds === undefined ? "" : thing.cached ? "from the cache" : duration(thing.seconds)].filter(Boolean);
