@@ -316,9 +316,9 @@ def printed(browser, file, least):
 
 def sorting(browser, file, data):
     """The table of a sweep sorts by a score, the best first, what is missing last; then the other way."""
-    where, at = f"{file.stem} {browser.where}: table", 3
+    where, at = f"{file.stem} {browser.where}: table", 2
     head = f"#table thead th:nth-child({at + 1})"
-    read = lambda: browser.js("return [...document.querySelectorAll('#table tbody tr')].map((r) => r.children[3].textContent)")
+    read = lambda: browser.js("return [...document.querySelectorAll('#table tbody tr')].map((r) => r.children[2].textContent)")
     means = [r["values"][0]["mean"] for r in data["table"]["rows"] if r["values"][0]]
     number = lambda text: float(re.search(r"0\.\d+", text).group())
     for way, order in (("descending", sorted(means, reverse=True)), ("ascending", sorted(means))):

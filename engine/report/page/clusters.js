@@ -220,10 +220,14 @@ function confusionChart(report, parent, drawn) {
     el(
       "label",
       {},
-      el("input", { type: "radio", name: "confusion-by", value, checked: value === by, on: { change: () => ((by = value), entry.draw()) } }),
+      el("input", { type: "radio", name: "confusion-by", value, checked: value === by, on: { change: () => ((by = value), told(), entry.draw()) } }),
       text,
     );
+  const paper = el("p", { class: "paper muted" });
+  const told = () => (paper.textContent = `${few ? "Numbers and colours are percent of" : "Colours are shares of"} the ${by}.`);
+  told();
   parent.append(
+    paper,
     el(
       "fieldset",
       { class: "choice controls" },
@@ -340,7 +344,7 @@ function gallerySection(report, parent, drawn) {
     body.style.minHeight = "260px";
     return node;
   };
-  const where = el("span", { class: "where", role: "status" });
+  const where = el("p", { class: "where muted", role: "status" });
   const jump = el("select", { "aria-label": "Go to a cluster" });
   const turn = (to, focus) => {
     page = Math.max(0, Math.min(pages - 1, to));
@@ -380,8 +384,8 @@ function gallerySection(report, parent, drawn) {
       entries.length > 1 ? el("label", {}, "Order by ", sort) : null,
       entries.length > 1 ? el("label", {}, "Go to ", jump) : null,
       pages > 1 ? buttons : null,
-      where,
     ),
+    where,
     list,
   );
   turn(0);

@@ -29,6 +29,7 @@ function embeddingSection(report, parent, drawn) {
   ].filter(Boolean);
   let mode = modes.length ? modes[0][0] : "";
 
+  const paper = el("p", { class: "paper muted" });
   const paint = () => {
     const by = grouping(report, mode, map.count);
     const hidden = new Set(map.hidden),
@@ -46,6 +47,7 @@ function embeddingSection(report, parent, drawn) {
       ),
     );
     buildLegend(legend, map, by);
+    paper.textContent = `Coloured by ${mode}.`;
     drawn.embedding.mode = mode;
     drawn.embedding.groups = by.names.length;
   };
@@ -88,6 +90,7 @@ function embeddingSection(report, parent, drawn) {
       : shownOf(data)
         ? el("p", { class: "muted", text: shownOf(data) })
         : "",
+    paper,
     el("div", { class: "controls" }, report.chooser(), choose),
     el(
       "div",

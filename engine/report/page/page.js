@@ -348,14 +348,16 @@ function runPage(report, drawn) {
   if (report.clustering)
     section("clusters", report.clusterings.length > 1 ? "Clusterings" : "Clusters", (node) => {
       const parts = el("div");
+      const paper = el("p", { class: "paper" });
       const draw = () => {
         report.beforePrint.length = 0;
         parts.replaceChildren();
         dropCharts();
         clusteringParts(report, parts, drawn);
         drawn.clustering = report.clustering.name;
+        paper.textContent = `Clustering: ${report.clustering.name}.`;
       };
-      if (report.clusterings.length > 1) node.append(el("div", { class: "controls" }, report.chooser()));
+      if (report.clusterings.length > 1) node.append(el("div", { class: "controls" }, report.chooser()), paper);
       node.append(parts);
       draw();
       report.onClustering(draw);

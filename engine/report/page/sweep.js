@@ -67,7 +67,6 @@ function tableSection(data, parent, drawn) {
       sort: (r) => (r.labels[at] !== "" && !Number.isNaN(Number(r.labels[at])) ? Number(r.labels[at]) : r.labels[at]),
       cell: (r) => r.labels[at],
     })),
-    { title: "runs done", number: true, sort: (r) => r.done / Math.max(1, r.cells), cell: (r) => `${r.done} of ${r.cells}` },
     ...table.scores.map((title, at) => ({
       title,
       number: true,
@@ -88,6 +87,7 @@ function tableSection(data, parent, drawn) {
         );
       },
     })),
+    { title: "runs done", number: true, sort: (r) => r.done / Math.max(1, r.cells), cell: (r) => `${r.done} of ${r.cells}` },
   ];
   parent.append(
     el("p", {
