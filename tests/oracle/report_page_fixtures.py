@@ -1,4 +1,5 @@
 """Data of the report's page as engine/report/README.md says, made up, and the page put together from it: for report_page.py."""
+
 import base64
 import json
 import pathlib
@@ -9,7 +10,7 @@ import numpy as np
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "engine/report/page"
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
-NASTY = '<script>alert(1)</script> & "both" \'quotes\' </script><!-- <img src=x onerror=alert(2)>'
+NASTY = "<script>alert(1)</script> & \"both\" 'quotes' </script><!-- <img src=x onerror=alert(2)>"
 NO_LABEL = 65535
 
 
@@ -25,7 +26,10 @@ def png(image):
     rows = b"".join(b"\0" + image[y].tobytes() for y in range(height))
     chunk = lambda name, data: struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows, 6)) + chunk(b"IEND", b"")).decode()
+    return (
+        "data:image/png;base64,"
+        + base64.b64encode(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows, 6)) + chunk(b"IEND", b"")).decode()
+    )
 
 
 def sheets(images, columns, rows):
@@ -53,7 +57,13 @@ def drawn_images(labels, side, rng):
 def clustering(name, true, found, clusters, classes, rng, labelled=True, each=8):
     """A clustering of the contract: sizes, matching, confusion, a gallery."""
     sizes = np.bincount(found, minlength=clusters)
-    out = {"name": name, "clusters": clusters, "sizes": sizes.tolist(), "cluster": packed(found, "u16"), "certainty": "simplified silhouette in 'features'"}
+    out = {
+        "name": name,
+        "clusters": clusters,
+        "sizes": sizes.tolist(),
+        "cluster": packed(found, "u16"),
+        "certainty": "simplified silhouette in 'features'",
+    }
     if labelled:
         confusion = np.zeros((clusters, classes), int)
         np.add.at(confusion, (found, true), 1)
@@ -68,7 +78,14 @@ def clustering(name, true, found, clusters, classes, rng, labelled=True, each=8)
     for k in range(clusters):
         members = rng.permutation(np.nonzero(found == k)[0])
         wrong = [int(i) for i in members if labelled and true[i] != out["matching"][k]][:each]
-        gallery.append({"cluster": k, "certain": members[:each].tolist(), "uncertain": members[each : 2 * each].tolist(), "doubtful": (wrong + members[2 * each :].tolist())[:each]})
+        gallery.append(
+            {
+                "cluster": k,
+                "certain": members[:each].tolist(),
+                "uncertain": members[each : 2 * each].tolist(),
+                "doubtful": (wrong + members[2 * each :].tolist())[:each],
+            }
+        )
     out["gallery"] = gallery
     return out
 
@@ -77,19 +94,67 @@ def stages():
     node = lambda name, plugin, *inputs: {"name": name, "plugin": plugin, "inputs": [{"port": p, "from": f, "output": o} for p, f, o in inputs]}
     return [
         {"name": "images", "plugin": "dataset.idx", "seconds": 0.82, "cached": False, "inputs": [], "nodes": []},
-        {"name": "cdc", "plugin": "stage.train", "seconds": 171.3, "cached": False, "waiting": 0.07, "inputs": [{"port": "data", "from": "images", "output": ""}],
-         "nodes": [node("views", "augment.contrastive"), node("encoder", "backbone.convnet", ("images", "views", "")), node("head", "head.cdc", ("features", "encoder", "")),
-                   node("codes", "assign.sinkhorn", ("logits", "head", "cluster")),
-                   node("loss", "loss.cdc", ("cluster", "head", "cluster"), ("instance", "head", "instance"), ("codes", "codes", ""))]},
-        {"name": "features", "plugin": "stage.extract", "seconds": 9.4, "cached": False, "waiting": 0.31,
-         "inputs": [{"port": "data", "from": "images", "output": ""}, {"port": "model", "from": "cdc", "output": "model"}], "nodes": []},
-        {"name": "pixels", "plugin": "stage.extract", "seconds": 2.0, "cached": True, "inputs": [{"port": "data", "from": "images", "output": ""}],
-         "nodes": [node("plain", "augment.plain")]},
-        {"name": "kmeans_trained", "plugin": "cluster.kmeans", "seconds": 3.3, "cached": False, "inputs": [{"port": "features", "from": "features", "output": ""}], "nodes": []},
-        {"name": "kmeans_pixels", "plugin": "cluster.kmeans", "seconds": 21.9, "cached": False, "inputs": [{"port": "features", "from": "pixels", "output": ""}], "nodes": []},
-        {"name": "scores", "plugin": "metric.clustering", "seconds": 0.31, "cached": False,
-         "inputs": [{"port": "prediction", "from": "cdc", "output": "prediction"}, {"port": "prediction 2", "from": "kmeans_trained", "output": ""},
-                    {"port": "prediction 3", "from": "kmeans_pixels", "output": ""}, {"port": "data", "from": "images", "output": ""}], "nodes": []},
+        {
+            "name": "cdc",
+            "plugin": "stage.train",
+            "seconds": 171.3,
+            "cached": False,
+            "waiting": 0.07,
+            "inputs": [{"port": "data", "from": "images", "output": ""}],
+            "nodes": [
+                node("views", "augment.contrastive"),
+                node("encoder", "backbone.convnet", ("images", "views", "")),
+                node("head", "head.cdc", ("features", "encoder", "")),
+                node("codes", "assign.sinkhorn", ("logits", "head", "cluster")),
+                node("loss", "loss.cdc", ("cluster", "head", "cluster"), ("instance", "head", "instance"), ("codes", "codes", "")),
+            ],
+        },
+        {
+            "name": "features",
+            "plugin": "stage.extract",
+            "seconds": 9.4,
+            "cached": False,
+            "waiting": 0.31,
+            "inputs": [{"port": "data", "from": "images", "output": ""}, {"port": "model", "from": "cdc", "output": "model"}],
+            "nodes": [],
+        },
+        {
+            "name": "pixels",
+            "plugin": "stage.extract",
+            "seconds": 2.0,
+            "cached": True,
+            "inputs": [{"port": "data", "from": "images", "output": ""}],
+            "nodes": [node("plain", "augment.plain")],
+        },
+        {
+            "name": "kmeans_trained",
+            "plugin": "cluster.kmeans",
+            "seconds": 3.3,
+            "cached": False,
+            "inputs": [{"port": "features", "from": "features", "output": ""}],
+            "nodes": [],
+        },
+        {
+            "name": "kmeans_pixels",
+            "plugin": "cluster.kmeans",
+            "seconds": 21.9,
+            "cached": False,
+            "inputs": [{"port": "features", "from": "pixels", "output": ""}],
+            "nodes": [],
+        },
+        {
+            "name": "scores",
+            "plugin": "metric.clustering",
+            "seconds": 0.31,
+            "cached": False,
+            "inputs": [
+                {"port": "prediction", "from": "cdc", "output": "prediction"},
+                {"port": "prediction", "from": "kmeans_trained", "output": ""},
+                {"port": "prediction", "from": "kmeans_pixels", "output": ""},
+                {"port": "data", "from": "images", "output": ""},
+            ],
+            "nodes": [],
+        },
     ]
 
 
@@ -100,9 +165,32 @@ def curves(rng):
     one = lambda **more: {"x": steps.tolist(), **more}
     return [
         {"name": "loss", "title": "loss", "x_title": "epoch", "y_title": "", "series": [one(name="loss", y=loss.tolist())]},
-        {"name": "parts", "title": "parts of the loss", "x_title": "epoch", "y_title": "nats", "series": [one(name="cluster", y=(loss * 0.6).tolist()), one(name="instance", y=(loss * 0.4).tolist()), one(name="swap", y=(loss * 0.25).tolist())]},
-        {"name": "acc", "title": "accuracy against labels", "x_title": "epoch", "y_title": "oracle.acc", "series": [one(name="acc", y=acc.tolist(), low=(acc - 0.03).tolist(), high=(acc + 0.03).tolist())]},
-        {"name": "lr", "title": "learning rate", "x_title": "epoch", "y_title": "", "logarithmic": True, "series": [one(name="lr", y=(1.5e-3 * (1 + np.cos(steps / 13))).tolist())]},
+        {
+            "name": "parts",
+            "title": "parts of the loss",
+            "x_title": "epoch",
+            "y_title": "nats",
+            "series": [
+                one(name="cluster", y=(loss * 0.6).tolist()),
+                one(name="instance", y=(loss * 0.4).tolist()),
+                one(name="swap", y=(loss * 0.25).tolist()),
+            ],
+        },
+        {
+            "name": "acc",
+            "title": "accuracy against labels",
+            "x_title": "epoch",
+            "y_title": "oracle.acc",
+            "series": [one(name="acc", y=acc.tolist(), low=(acc - 0.03).tolist(), high=(acc + 0.03).tolist())],
+        },
+        {
+            "name": "lr",
+            "title": "learning rate",
+            "x_title": "epoch",
+            "y_title": "",
+            "logarithmic": True,
+            "series": [one(name="lr", y=(1.5e-3 * (1 + np.cos(steps / 13))).tolist())],
+        },
     ]
 
 
@@ -114,7 +202,7 @@ def run(samples=2000, classes=10, labelled=True, clusterings=2, seed=0, names=No
     angle = np.arange(classes) * 2.399963
     centres = np.stack([np.cos(angle), np.sin(angle)], 1) * np.sqrt((np.arange(classes) + 0.7) / classes)[:, None] * 20000
     points = centres[true] + rng.normal(0, 26000 / (classes**0.5 + 6), (samples, 2))
-    points[0] = (31000, 31000)
+    points[0] = (-31000, 31000)
     permutation = rng.permutation(classes)
     found = [np.where(rng.random(samples) < p, permutation[true], rng.integers(0, classes, samples)) for p in (0.74, 0.5, 0.4)[:clusterings]]
     given = [clustering(n, true, f, classes, classes, rng, labelled, each) for n, f in zip(("cdc", "kmeans_trained", "kmeans_pixels"), found)]
@@ -122,17 +210,53 @@ def run(samples=2000, classes=10, labelled=True, clusterings=2, seed=0, names=No
     thumbnails = drawn_images(true, side, rng) if images is None else images
     larger = np.repeat(np.repeat(thumbnails[asked], 2, 1), 2, 2) if images is None else images[asked]
     data = {
-        "kind": "run", "title": "cdc_fashion_mnist", "made": {"by": "cdc-report 0.1.0", "at": "2025-01-01T10:00:00Z"},
-        "notes": ["The embedding is of all samples; its distances between far groups say little.", "Stage 'pixels' came from the cache: its time is not part of the sum."],
-        "run": {"directory": "runs/20250101-095530-cdc_fashion_mnist", "command": "cdc-run pipelines/cdc_fashion_mnist.toml --set stage.cdc.epochs=40", "again": "cdc-run runs/20250101-095530-cdc_fashion_mnist/pipeline.toml",
-                "pipeline": '# CDC on Fashion-MNIST\n[pipeline]\nname = "cdc_fashion_mnist"\nseed = 0\n\n[stage.images]\nplugin = "dataset.idx"\nsplit  = "train+test"\n', "seed": 0, "threads": 2, "device": "cpu",
-                "started": "2025-01-01T09:55:30Z", "finished": "2025-01-01T09:59:02Z", "seconds": 212.4, "versions": {"cdc": "0.1.0", "torch": "1.13.0", "compiler": "g++ 12.2.0"}},
-        "scores": [{"name": c["name"], "values": {"acc": 0.672 - 0.1 * k, "nmi": 0.641 - 0.08 * k, "ari": 0.5531 - 0.1 * k},
-                    "protocol": {"scored_on": "train+test", "samples": samples, "clusters": classes, "classes": classes, "matching": "Hungarian, one to one", "nmi_average": "arithmetic",
-                                 "prediction": {"trained_on": "train+test", "epochs": 8, "chosen_epoch": "last"}}} for k, c in enumerate(given)],
-        "curves": curves(rng), "stages": stages(),
+        "kind": "run",
+        "title": "cdc_fashion_mnist",
+        "made": {"by": "cdc-report 0.1.0", "at": "2025-01-01T10:00:00Z"},
+        "notes": [
+            "The embedding is of all samples; its distances between far groups say little.",
+            "Stage 'pixels' came from the cache: its time is not part of the sum.",
+        ],
+        "run": {
+            "directory": "runs/20250101-095530-cdc_fashion_mnist",
+            "command": "cdc-run pipelines/cdc_fashion_mnist.toml --set stage.cdc.epochs=40",
+            "again": "cdc-run runs/20250101-095530-cdc_fashion_mnist/pipeline.toml",
+            "pipeline": '# CDC on Fashion-MNIST\n[pipeline]\nname = "cdc_fashion_mnist"\nseed = 0\n\n'
+            '[stage.images]\nplugin = "dataset.idx"\nsplit  = "train+test"\n',
+            "seed": 0,
+            "threads": 2,
+            "device": "cpu",
+            "started": "2025-01-01T09:55:30Z",
+            "finished": "2025-01-01T09:59:02Z",
+            "seconds": 212.4,
+            "versions": {"cdc": "0.1.0", "torch": "1.13.0", "compiler": "g++ 12.2.0"},
+        },
+        "scores": [
+            {
+                "name": c["name"],
+                "values": {"acc": 0.672 - 0.1 * k, "nmi": 0.641 - 0.08 * k, "ari": 0.5531 - 0.1 * k},
+                "protocol": {
+                    "scored_on": "train+test",
+                    "samples": samples,
+                    "clusters": classes,
+                    "classes": classes,
+                    "matching": "Hungarian, one to one",
+                    "nmi_average": "arithmetic",
+                    "prediction": {"trained_on": "train+test", "epochs": 8, "chosen_epoch": "last"},
+                },
+            }
+            for k, c in enumerate(given)
+        ],
+        "curves": curves(rng),
+        "stages": stages(),
         "samples": {"total": samples, "shown": samples, "classes": names, "names": {str(i): f"train-images#{i}" for i in range(0, samples, 7)}},
-        "thumbnails": {"width": thumbnails.shape[2], "height": thumbnails.shape[1], "columns": 100, "rows": 100, "sheets": sheets(thumbnails, 100, 100)},
+        "thumbnails": {
+            "width": thumbnails.shape[2],
+            "height": thumbnails.shape[1],
+            "columns": 100,
+            "rows": 100,
+            "sheets": sheets(thumbnails, 100, 100),
+        },
         "embedding": {"method": "UMAP of 'features', 15 neighbours", "points": packed(np.clip(points, -32767, 32767), "i16")},
         "clusterings": given,
         "pictures": {"width": larger.shape[2], "height": larger.shape[1], "columns": 20, "rows": 50, "of": asked, "sheets": sheets(larger, 20, 50)},
@@ -155,21 +279,66 @@ def sweep(rows=4):
     for r, name in enumerate(named):
         for t, tau in enumerate(taus):
             mean, failed = 0.68 - 0.05 * r - 0.02 * abs(t - 1), r == 3 and t == 2
-            values = [{"mean": mean, "deviation": 0.0123 / (1 + r), "runs": 3, "best": r == 0 and t == 1}, {"mean": mean - 0.04, "deviation": 0.00087, "runs": 3, "best": False}]
+            values = [
+                {"mean": mean, "deviation": 0.0123 / (1 + r), "runs": 3, "best": r == 0 and t == 1},
+                {"mean": mean - 0.04, "deviation": 0.00087, "runs": 3, "best": False},
+            ]
             table_rows.append({"labels": [name, str(tau)], "done": 0 if failed else 3, "cells": 3, "values": [None, None] if failed else values})
             for seed in range(3):
                 scores = {} if failed else {"cdc.acc": mean + rng.normal(0, 0.01), "cdc.nmi": mean - 0.04 + rng.normal(0, 0.001)}
                 message = "stage 'cdc' (s.toml:14:3): the loss is not a number at step 812; a smaller 'lr' may help" if failed else ""
-                cells.append({"id": f"{name.replace(' ', '_')}-tau{tau}-s{seed}", "seed": seed, "state": "failed" if failed else "done", "message": message, "seconds": 160 + 10 * rng.random(), "scores": scores})
+                cells.append(
+                    {
+                        "id": f"{name.replace(' ', '_')}-tau{tau}-s{seed}",
+                        "seed": seed,
+                        "state": "failed" if failed else "done",
+                        "message": message,
+                        "seconds": 160 + 10 * rng.random(),
+                        "scores": scores,
+                    }
+                )
     line = lambda name, at, spread: {"name": name, "x": taus, "y": at, "low": [a - spread for a in at], "high": [a + spread for a in at]}
     return {
-        "kind": "sweep", "title": "cdc_parts", "made": {"by": "cdc-report 0.1.0", "at": "2025-01-01T10:00:00Z"}, "notes": ["Three runs failed: their row is not in the charts."],
-        "sweep": {"file": "pipelines/sweeps/cdc_parts.toml", "folder": "sweeps/cdc_parts", "again": "cdc-sweep pipelines/sweeps/cdc_parts.toml", "text": '[sweep]\nbase = "../cdc_fashion_mnist.toml"\nseeds = [0, 1, 2]\n', "cells": len(cells), "done": sum(c["state"] == "done" for c in cells)},
-        "table": {"labels": ["variant", "tau_c"], "scores": ["cdc.acc", "cdc.nmi"], "rows": table_rows}, "cells": cells,
+        "kind": "sweep",
+        "title": "cdc_parts",
+        "made": {"by": "cdc-report 0.1.0", "at": "2025-01-01T10:00:00Z"},
+        "notes": ["Three runs failed: their row is not in the charts."],
+        "sweep": {
+            "file": "pipelines/sweeps/cdc_parts.toml",
+            "folder": "sweeps/cdc_parts",
+            "again": "cdc-sweep pipelines/sweeps/cdc_parts.toml",
+            "text": '[sweep]\nbase = "../cdc_fashion_mnist.toml"\nseeds = [0, 1, 2]\n',
+            "cells": len(cells),
+            "done": sum(c["state"] == "done" for c in cells),
+        },
+        "table": {"labels": ["variant", "tau_c"], "scores": ["cdc.acc", "cdc.nmi"], "rows": table_rows},
+        "cells": cells,
         "charts": [
-            {"name": "acc_by_tau", "title": "cdc.acc", "x_title": "stage.cdc.graph.loss.tau_c", "y_title": "acc", "logarithmic": False, "series": [line(n, [0.66 - 0.05 * r, 0.68 - 0.05 * r, 0.66 - 0.05 * r], 0.012) for r, n in enumerate(named)]},
-            {"name": "acc_by_variant", "title": "cdc.acc", "x_title": "", "y_title": "acc", "categories": named, "series": [
-                {"name": f"tau_c = {t}", "x": list(range(len(named))), "y": [0.68 - 0.05 * r - 0.02 * k for r in range(len(named))], "low": [0.67 - 0.05 * r - 0.02 * k for r in range(len(named))], "high": [0.69 - 0.05 * r - 0.02 * k for r in range(len(named))]} for k, t in enumerate(taus)]},
+            {
+                "name": "acc_by_tau",
+                "title": "cdc.acc",
+                "x_title": "stage.cdc.graph.loss.tau_c",
+                "y_title": "acc",
+                "logarithmic": False,
+                "series": [line(n, [0.66 - 0.05 * r, 0.68 - 0.05 * r, 0.66 - 0.05 * r], 0.012) for r, n in enumerate(named)],
+            },
+            {
+                "name": "acc_by_variant",
+                "title": "cdc.acc",
+                "x_title": "",
+                "y_title": "acc",
+                "categories": named,
+                "series": [
+                    {
+                        "name": f"tau_c = {t}",
+                        "x": list(range(len(named))),
+                        "y": [0.68 - 0.05 * r - 0.02 * k for r in range(len(named))],
+                        "low": [0.67 - 0.05 * r - 0.02 * k for r in range(len(named))],
+                        "high": [0.69 - 0.05 * r - 0.02 * k for r in range(len(named))],
+                    }
+                    for k, t in enumerate(taus)
+                ],
+            },
         ],
     }
 

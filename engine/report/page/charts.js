@@ -5,7 +5,7 @@ const charts = new Set(); // what is on the page: { box, make, instance }
 
 const fonts = () => getComputedStyle(document.body).fontFamily;
 
-/** A chart in a new box. `make(colours)` gives ECharts' option; `label` is the sentence that stands for the chart; `height` may depend on the width. */
+/** A chart in a new box. `make(colours, width)` gives ECharts' option; `label` is a sentence in its place; `height` may depend on the width. */
 function chartBox({ label, height, make, className = "" }) {
   const box = el("div", { class: `chart ${className}`, role: "img", "aria-label": label });
   const entry = { box, make, height, instance: null };
@@ -30,24 +30,32 @@ function drawChart(entry) {
     entry.instance.resize({ width: entry.box.clientWidth, height });
   }
   entry.width = entry.box.clientWidth;
-  const colours = { text: theme.colour("text"), muted: theme.colour("muted"), line: theme.colour("line"), page: theme.colour("page"), accent: theme.colour("accent") };
+  const colours = {
+    text: theme.colour("text"),
+    muted: theme.colour("muted"),
+    line: theme.colour("line"),
+    page: theme.colour("page"),
+    accent: theme.colour("accent"),
+  };
   entry.instance.setOption(
     { animation: false, textStyle: { fontFamily: fonts(), color: colours.text }, ...entry.make(colours, entry.box.clientWidth) },
-    { notMerge: true }
+    { notMerge: true },
   );
-  if (theme.printing) entry.instance.getZr().flush();
+  if (theme.printing) entry.instance.getZr().painter.refresh({ paintAll: true });
 }
 
-/** Draws every chart that has its place on the page; again after a change of theme. */
+/** Draws every chart again: in another theme, or for paper. */
 function drawCharts() {
-  for (const entry of charts) {
-    if (!entry.box.isConnected) dropChart(entry);
-    else if (entry.box.clientWidth > 0) drawChart(entry);
-  }
+  dropCharts();
+  for (const entry of charts) if (entry.box.clientWidth > 0) drawChart(entry);
 }
-function dropChart(entry) {
-  if (entry.instance) entry.instance.dispose();
-  charts.delete(entry);
+/** Lets go of the charts that have left the page. */
+function dropCharts() {
+  for (const entry of charts) {
+    if (entry.box.isConnected) continue;
+    if (entry.instance) entry.instance.dispose();
+    charts.delete(entry);
+  }
 }
 
 const chartSizes = new ResizeObserver((changes) => {
@@ -93,12 +101,20 @@ function tooltip(colours, more) {
   };
 }
 function tip(title, lines) {
-  return el("div", { class: "tip" }, el("strong", { text: title }), lines.map((line) => el("div", { text: line })));
+  return el(
+    "div",
+    { class: "tip" },
+    el("strong", { text: title }),
+    lines.map((line) => el("div", { text: line })),
+  );
 }
 
 // ---- Chart objects of the data -------------------------------------------------------------------------------------------------------
 
-const tickText = (v) => figure(v, 3).replace(/(\.\d*?)0+(e|$)/, "$1$2").replace(/\.(e|$)/, "$1");
+const tickText = (v) =>
+  figure(v, 3)
+    .replace(/(\.\d*?)0+(e|$)/, "$1$2")
+    .replace(/\.(e|$)/, "$1");
 const isLog = (chart, which) => chart.logarithmic === which || chart.logarithmic === "xy" || (which === "x" && chart.logarithmic === true);
 
 /** What a chart shows, in sentences. */
@@ -106,8 +122,14 @@ function describe(chart) {
   const of = (chart.series || []).map((s) => {
     const finite = (s.y || []).filter(Number.isFinite);
     if (finite.length === 0) return `${s.name}: no values.`;
-    if (chart.categories && chart.categories.length) return `${s.name || "values"}: ${s.y.map((y, i) => `${chart.categories[s.x ? s.x[i] : i]} ${figure(y, 3)}`).slice(0, 12).join(", ")}.`;
-    return `${s.name || "the line"}: from ${figure(finite[0], 3)} to ${figure(finite[finite.length - 1], 3)}, least ${figure(Math.min(...finite), 3)}, most ${figure(Math.max(...finite), 3)}.`;
+    if (chart.categories && chart.categories.length)
+      return `${s.name || "values"}: ${s.y
+        .map((y, i) => `${chart.categories[s.x ? s.x[i] : i]} ${figure(y, 3)}`)
+        .slice(0, 12)
+        .join(", ")}.`;
+    const [least, most] = finite.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
+    const [first, last, low, high] = [finite[0], finite[finite.length - 1], least, most].map((y) => figure(y, 3));
+    return `${s.name || "the line"}: from ${first} to ${last}, least ${low}, most ${high}.`;
   });
   const more = of.length > 8 ? ` And ${of.length - 8} more.` : "";
   return `Chart: ${chart.title || chart.name || ""}${chart.x_title ? `, by ${chart.x_title}` : ""}. ${of.slice(0, 8).join(" ")}${more}`;
@@ -128,7 +150,10 @@ function chartFigure(chart, parent) {
   const many = series.length > 1;
   if (many) node.append(seriesKey(series));
   const height = named ? 46 + chart.categories.length * Math.max(26, 10 + series.length * 12) : 220;
-  place(chartBox({ label: describe(chart), height, make: (c, width) => (named ? pointsOption(chart, series, c, width) : linesOption(chart, series, c)) }), node);
+  place(
+    chartBox({ label: describe(chart), height, make: (c, width) => (named ? pointsOption(chart, series, c, width) : linesOption(chart, series, c)) }),
+    node,
+  );
   return series.length;
 }
 
@@ -140,8 +165,13 @@ function seriesKey(series) {
     const colours = categoryColours(series.length, theme.name);
     key.replaceChildren(
       ...series.map((s, i) =>
-        el("li", {}, svg("svg", { class: "mark", viewBox: "0 0 12 12", "aria-hidden": "true" }, markShape(MARKS[i % 4], colours[i])), s.name || `series ${i + 1}`)
-      )
+        el(
+          "li",
+          {},
+          svg("svg", { class: "mark", viewBox: "0 0 12 12", "aria-hidden": "true" }, markShape(MARKS[i % 4], colours[i])),
+          s.name || `series ${i + 1}`,
+        ),
+      ),
     );
   };
   paint();
@@ -159,12 +189,19 @@ function markShape(mark, colour) {
 function linesOption(chart, series, c) {
   const colours = categoryColours(series.length, theme.name);
   const xs = (s, i) => (s.x && s.x.length ? s.x[i] : i);
+  const can = (v, which) => Number.isFinite(v) && (v > 0 || !isLog(chart, which)); // what an axis can show
   const drawn = [];
   series.forEach((s, k) => {
     if (s.low && s.high && s.low.length && s.high.length) {
-      const band = s.y.map((_, i) => [xs(s, i), s.low[i], s.high[i]]).filter((p) => p.every(Number.isFinite));
+      const band = s.y.map((_, i) => [xs(s, i), s.low[i], s.high[i]]).filter(([x, low, high]) => can(x, "x") && can(low, "y") && can(high, "y"));
       drawn.push({
-        type: "custom", data: band, encode: { x: 0, y: [1, 2] }, silent: true, z: 1, tooltip: { show: false }, clip: true,
+        type: "custom",
+        data: band,
+        encode: { x: 0, y: [1, 2] },
+        silent: true,
+        z: 1,
+        tooltip: { show: false },
+        clip: true,
         renderItem: (params, api) => {
           if (params.dataIndex !== 0) return null;
           const points = [...band.map((p) => api.coord([p[0], p[2]])), ...band.map((p) => api.coord([p[0], p[1]])).reverse()];
@@ -172,20 +209,44 @@ function linesOption(chart, series, c) {
         },
       });
     }
-    const points = s.y.map((y, i) => [xs(s, i), Number.isFinite(y) ? y : null]);
+    const points = s.y.map((y, i) => [can(xs(s, i), "x") ? xs(s, i) : null, can(y, "y") ? y : null]);
     drawn.push({
-      type: "line", name: s.name, data: points, symbol: MARKS[k % 4], symbolSize: 5, showSymbol: points.length <= 24, z: 2,
-      sampling: points.length > 2000 ? "lttb" : undefined, connectNulls: false, lineStyle: { width: 1.75 }, color: colours[k], emphasis: { disabled: true },
+      type: "line",
+      of: k,
+      name: s.name,
+      data: points,
+      symbol: MARKS[k % 4],
+      symbolSize: 5,
+      showSymbol: points.length <= 24,
+      z: 2,
+      sampling: points.length > 2000 ? "lttb" : undefined,
+      connectNulls: false,
+      lineStyle: { width: 1.75 },
+      color: colours[k],
+      emphasis: { disabled: true },
     });
   });
-  const lines = drawn.filter((d) => d.type === "line");
+  const named = series.length > 1; // which series a line is: `of`
   return {
     grid: { left: 6, right: 14, top: 10, bottom: chart.x_title ? 24 : 6, containLabel: true },
     xAxis: axis(c, {
-      type: isLog(chart, "x") ? "log" : "value", scale: true, name: chart.x_title, nameLocation: "middle", nameGap: 26,
-      splitLine: { show: false }, axisLabel: { formatter: tickText }, min: "dataMin", max: "dataMax",
+      type: isLog(chart, "x") ? "log" : "value",
+      scale: true,
+      name: chart.x_title,
+      nameLocation: "middle",
+      nameGap: 26,
+      splitLine: { show: false },
+      axisLabel: { formatter: tickText },
+      min: "dataMin",
+      max: "dataMax",
     }),
-    yAxis: axis(c, { type: isLog(chart, "y") ? "log" : "value", scale: true, splitNumber: 4, axisLine: { show: false }, axisLabel: { formatter: tickText } }),
+    yAxis: axis(c, {
+      type: isLog(chart, "y") ? "log" : "value",
+      scale: true,
+      splitNumber: 4,
+      axisLine: { show: false },
+      axisLabel: { formatter: tickText },
+    }),
     tooltip: tooltip(c, {
       trigger: "axis",
       axisPointer: { type: "line", lineStyle: { color: c.muted, width: 1 }, label: { show: false } },
@@ -193,12 +254,16 @@ function linesOption(chart, series, c) {
         const shown = items.filter((i) => i.seriesType === "line");
         if (shown.length === 0) return "";
         const title = `${chart.x_title || "x"} ${figure(shown[0].value[0])}`;
-        return tip(title, shown.map((i) => {
-          const s = series[lines.findIndex((l) => l.name === i.seriesName)];
-          const at = i.dataIndex, low = s && s.low && s.low[at], high = s && s.high && s.high[at];
-          const range = Number.isFinite(low) && Number.isFinite(high) ? ` (${figure(low)} to ${figure(high)})` : "";
-          return `${lines.length > 1 && i.seriesName ? `${short(i.seriesName)}: ` : ""}${figure(i.value[1])}${range}`;
-        }));
+        return tip(
+          title,
+          shown.map((i) => {
+            const s = series[drawn[i.seriesIndex].of],
+              low = s.low && s.low[i.dataIndex],
+              high = s.high && s.high[i.dataIndex];
+            const range = Number.isFinite(low) && Number.isFinite(high) ? ` (${figure(low)} to ${figure(high)})` : "";
+            return `${named && s.name ? `${short(s.name)}: ` : ""}${figure(i.value[1])}${range}`;
+          }),
+        );
       },
     }),
     series: drawn,
@@ -211,28 +276,63 @@ function pointsOption(chart, series, c, width) {
   const most = Math.max(8, Math.floor(width / 3 / 6.5));
   return {
     grid: { left: 6, right: 18, top: 4, bottom: 24, containLabel: true },
-    xAxis: axis(c, { type: "value", scale: true, name: chart.y_title, nameLocation: "middle", nameGap: 26, splitNumber: width < 480 ? 3 : 5, axisLabel: { formatter: tickText } }),
+    xAxis: axis(c, {
+      type: "value",
+      scale: true,
+      name: chart.y_title,
+      nameLocation: "middle",
+      nameGap: 26,
+      splitNumber: width < 480 ? 3 : 5,
+      axisLabel: { formatter: tickText },
+    }),
     yAxis: axis(c, {
-      type: "category", data: chart.categories, inverse: true, splitLine: { show: true, lineStyle: { color: c.line } },
-      axisLabel: { color: c.text, fontSize: 12, interval: 0, formatter: (name) => short(name, most) }, axisLine: { show: false },
+      type: "category",
+      data: chart.categories,
+      inverse: true,
+      splitLine: { show: true, lineStyle: { color: c.line } },
+      axisLabel: { color: c.text, fontSize: 12, interval: 0, formatter: (name) => short(name, most) },
+      axisLine: { show: false },
     }),
     tooltip: tooltip(c, {
       trigger: "item",
       formatter: (item) => {
         const [at, y, low, high] = item.value;
         const range = Number.isFinite(low) && Number.isFinite(high) && low !== high ? [`${figure(low)} to ${figure(high)}`] : [];
-        return tip(chart.categories[at], [`${item.seriesName ? `${item.seriesName}: ` : ""}${figure(y)}`, ...range]);
+        return tip(chart.categories[at], [`${series[item.seriesIndex].name ? `${series[item.seriesIndex].name}: ` : ""}${figure(y)}`, ...range]);
       },
     }),
     series: series.map((s, k) => ({
-      type: "custom", name: s.name, encode: { x: [1, 2, 3], y: 0 }, color: colours[k],
-      data: s.y.map((y, i) => [s.x && s.x.length ? s.x[i] : i, y, s.low && s.low.length ? s.low[i] : y, s.high && s.high.length ? s.high[i] : y]).filter((p) => Number.isFinite(p[1])),
+      type: "custom",
+      name: s.name,
+      encode: { x: [1, 2, 3], y: 0 },
+      color: colours[k],
+      data: s.y
+        .map((y, i) => [s.x && s.x.length ? s.x[i] : i, y, s.low && s.low.length ? s.low[i] : y, s.high && s.high.length ? s.high[i] : y])
+        .filter((p) => Number.isFinite(p[1])),
       renderItem: (_, api) => {
         const shift = (k - (series.length - 1) / 2) * step;
-        const at = api.value(0), [x, y] = api.coord([api.value(1), at]), [low] = api.coord([api.value(2), at]), [high] = api.coord([api.value(3), at]);
+        const at = api.value(0),
+          [x, y] = api.coord([api.value(1), at]),
+          [low] = api.coord([api.value(2), at]),
+          [high] = api.coord([api.value(3), at]);
         const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke: colours[k], lineWidth: 1.5 } });
-        const whisker = high - low > 1 ? [line(low, y + shift, high, y + shift), line(low, y + shift - 4, low, y + shift + 4), line(high, y + shift - 4, high, y + shift + 4)] : [];
-        return { type: "group", children: [...whisker, { type: "path", shape: { pathData: MARK_PATHS[k % 4], x: -5, y: -5, width: 10, height: 10 }, x, y: y + shift, style: { fill: colours[k] } }] };
+        const whisker =
+          high - low > 1
+            ? [line(low, y + shift, high, y + shift), line(low, y + shift - 4, low, y + shift + 4), line(high, y + shift - 4, high, y + shift + 4)]
+            : [];
+        return {
+          type: "group",
+          children: [
+            ...whisker,
+            {
+              type: "path",
+              shape: { pathData: MARK_PATHS[k % 4], x: -5, y: -5, width: 10, height: 10 },
+              x,
+              y: y + shift,
+              style: { fill: colours[k] },
+            },
+          ],
+        };
       },
     })),
   };

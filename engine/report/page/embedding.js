@@ -1,13 +1,13 @@
 "use strict";
 // The embedding: every sample a point on a canvas, to pan and zoom, with the image under the pointer. Points are stamped into the pixels of one
-// ImageData: 70,000 take a few milliseconds, where ECharts' scatter takes a multiple and cannot show images in their places.
+// ImageData: ECharts' scatter takes a third of a second to redraw 70,000 of them, which nobody can drag.
 
 const GRID = 128; // cells a side of the index that finds the nearest point
-const THUMBNAILS_AT = 260; // fewer points than this in view: their images are shown in their places
+const THUMBNAILS_AT = 400; // fewer points than this in view: their images are shown in their places
 
 class Embedding {
   /**
-   * `points`: x0 y0 x1 y1 ...; `draw`: null or { pictures, has(i) } of the thumbnails; `onPoint(i, x, y, how)`: the sample under the pointer, -1 for none.
+   * `points`: x0 y0 x1 y1 ...; `pictures`: the thumbnails, or null; `onPoint(i, x, y, how)`: the sample pointed at and its place, -1 for none.
    */
   constructor(canvas, points, pictures, onPoint) {
     this.canvas = canvas;
@@ -30,7 +30,8 @@ class Embedding {
     const { points, count } = this;
     let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
     for (let i = 0; i < count; ++i) {
-      const x = points[2 * i], y = points[2 * i + 1];
+      const x = points[2 * i],
+        y = points[2 * i + 1];
       if (x < x0) x0 = x;
       if (x > x1) x1 = x;
       if (y < y0) y0 = y;
@@ -39,13 +40,15 @@ class Embedding {
     if (count === 0) [x0, y0, x1, y1] = [0, 0, 1, 1];
     const side = Math.max(x1 - x0, y1 - y0, 1e-9);
     this.bounds = { x0, y0, x1, y1, cell: (side * 1.0001) / GRID };
-    const starts = new Uint32Array(GRID * GRID + 1), cellOf = new Uint16Array(count);
+    const starts = new Uint32Array(GRID * GRID + 1),
+      cellOf = new Uint16Array(count);
     for (let i = 0; i < count; ++i) {
       cellOf[i] = Math.floor((points[2 * i + 1] - y0) / this.bounds.cell) * GRID + Math.floor((points[2 * i] - x0) / this.bounds.cell);
       ++starts[cellOf[i] + 1];
     }
     for (let c = 0; c < GRID * GRID; ++c) starts[c + 1] += starts[c];
-    const next = starts.slice(), members = new Uint32Array(count);
+    const next = starts.slice(),
+      members = new Uint32Array(count);
     for (let i = 0; i < count; ++i) members[next[cellOf[i]]++] = i;
     this.starts = starts;
     this.members = members;
@@ -54,7 +57,8 @@ class Embedding {
     for (let i = 0; i < count; ++i) this.order[i] = i;
     for (let i = count - 1; i > 0; --i) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      const j = state % (i + 1), kept = this.order[i];
+      const j = state % (i + 1),
+        kept = this.order[i];
       this.order[i] = this.order[j];
       this.order[j] = kept;
     }
@@ -72,7 +76,8 @@ class Embedding {
 
   // ---- the view: screen = (point - centre) * scale + half the size, in CSS pixels ------------------------------------------------------
   resize() {
-    const { clientWidth, clientHeight } = this.canvas, ratio = Math.min(2, Math.max(1, window.devicePixelRatio || 1, theme.printing ? 2 : 1));
+    const { clientWidth, clientHeight } = this.canvas,
+      ratio = Math.min(2, Math.max(1, window.devicePixelRatio || 1, theme.printing ? 2 : 1));
     if (clientWidth === 0 || clientHeight === 0) return false;
     const before = this.size;
     if (before && before.width === clientWidth && before.height === clientHeight && before.ratio === ratio) return true;
@@ -81,7 +86,8 @@ class Embedding {
     this.canvas.height = Math.round(clientHeight * ratio);
     this.pixels = this.context.createImageData(this.canvas.width, this.canvas.height);
     this.words = new Uint32Array(this.pixels.data.buffer);
-    const { x0, y0, x1, y1 } = this.bounds, zoomed = before ? this.scale / this.least : 1;
+    const { x0, y0, x1, y1 } = this.bounds,
+      zoomed = before ? this.scale / this.least : 1;
     this.least = Math.min((clientWidth - 24) / Math.max(1e-9, x1 - x0), (clientHeight - 24) / Math.max(1e-9, y1 - y0));
     this.scale = this.least * zoomed;
     if (!before) this.home();
@@ -125,18 +131,22 @@ class Embedding {
 
   /** Calls `each(i)` for the samples in the cells that a rectangle of the canvas touches. */
   within(left, top, right, bottom, each) {
-    const { x0, y0, cell } = this.bounds, clamp = (v) => Math.min(GRID - 1, Math.max(0, Math.floor(v)));
-    const at = (p, middle, half, from) => (((p - half) / this.scale + middle) - from) / cell;
-    const c0 = clamp(at(left, this.x, this.size.width / 2, x0)), c1 = clamp(at(right, this.x, this.size.width / 2, x0));
-    const r0 = clamp(at(top, this.y, this.size.height / 2, y0)), r1 = clamp(at(bottom, this.y, this.size.height / 2, y0));
-    for (let r = r0; r <= r1; ++r)
-      for (let k = this.starts[r * GRID + c0], end = this.starts[r * GRID + c1 + 1]; k < end; ++k) each(this.members[k]);
+    const { x0, y0, cell } = this.bounds,
+      clamp = (v) => Math.min(GRID - 1, Math.max(0, Math.floor(v)));
+    const at = (p, middle, half, from) => ((p - half) / this.scale + middle - from) / cell;
+    const c0 = clamp(at(left, this.x, this.size.width / 2, x0)),
+      c1 = clamp(at(right, this.x, this.size.width / 2, x0));
+    const r0 = clamp(at(top, this.y, this.size.height / 2, y0)),
+      r1 = clamp(at(bottom, this.y, this.size.height / 2, y0));
+    for (let r = r0; r <= r1; ++r) for (let k = this.starts[r * GRID + c0], end = this.starts[r * GRID + c1 + 1]; k < end; ++k) each(this.members[k]);
   }
   /** The nearest visible sample within `reach` CSS pixels of a place, or -1. */
   nearest(px, py, reach = 12) {
-    let best = -1, least = reach * reach;
+    let best = -1,
+      least = reach * reach;
     this.within(px - reach, py - reach, px + reach, py + reach, (i) => {
-      const [x, y] = this.place(i), d = (x - px) ** 2 + (y - py) ** 2;
+      const [x, y] = this.place(i),
+        d = (x - px) ** 2 + (y - py) ** 2;
       if (d < least && this.visible(i)) [best, least] = [i, d];
     });
     return best;
@@ -153,21 +163,30 @@ class Embedding {
     this.asked = 0;
     if (!this.resize()) return;
     const begun = performance.now();
-    const { words, size, points, order, groups, colours, only } = this, width = this.canvas.width, height = this.canvas.height, { ratio } = size;
+    const { words, size, points, order, groups, colours, only } = this,
+      width = this.canvas.width,
+      height = this.canvas.height,
+      { ratio } = size;
     words.fill(packed(theme.colour("plot")));
     const zoomed = this.scale / this.least;
     // A larger point where there is room: with few samples, and zoomed in.
     const radius = Math.min(5, Math.max(1.1, Math.sqrt((size.width * size.height) / Math.max(1, this.count)) * 0.22 * zoomed ** 0.5)) * ratio;
     const hidden = new Uint8Array(colours ? colours.length : 1);
     for (const g of this.hidden) hidden[g] = 1;
-    const faded = packed(theme.colour("faded")), stamp = disc(radius), reach = Math.ceil(radius);
-    const sx = this.scale * ratio, ox = (size.width / 2 - this.x * this.scale) * ratio, oy = (size.height / 2 - this.y * this.scale) * ratio;
+    const faded = packed(theme.colour("faded")),
+      stamp = disc(radius),
+      reach = Math.ceil(radius);
+    const sx = this.scale * ratio,
+      ox = (size.width / 2 - this.x * this.scale) * ratio,
+      oy = (size.height / 2 - this.y * this.scale) * ratio;
     let shown = 0;
     for (let pass = only >= 0 ? 0 : 1; pass < 2; ++pass)
       for (let k = 0; k < order.length; ++k) {
-        const i = order[k], g = groups[i];
+        const i = order[k],
+          g = groups[i];
         if (hidden[g] || (only >= 0 && (g === only) !== (pass === 1))) continue;
-        const x = points[2 * i] * sx + ox, y = points[2 * i + 1] * sx + oy;
+        const x = points[2 * i] * sx + ox,
+          y = points[2 * i + 1] * sx + oy;
         if (x < -reach || y < -reach || x > width + reach || y > height + reach) continue;
         ++shown;
         blend(words, width, height, Math.round(x), Math.round(y), stamp, only >= 0 && pass === 0 ? faded : colours[g]);
@@ -182,7 +201,8 @@ class Embedding {
   }
   /** The images themselves, each in a frame of its group's colour. */
   drawImages() {
-    const { context, size } = this, side = 28;
+    const { context, size } = this,
+      side = 28;
     let drawn = 0;
     context.save();
     context.scale(size.ratio, size.ratio);
@@ -201,10 +221,14 @@ class Embedding {
   /** A ring about the sample that is told of. */
   mark() {
     if (this.selected < 0 || theme.printing) return;
-    const { context, size } = this, [x, y] = this.place(this.selected);
+    const { context, size } = this,
+      [x, y] = this.place(this.selected);
     context.save();
     context.scale(size.ratio, size.ratio);
-    for (const [colour, width] of [[theme.colour("plot"), 5], [theme.colour("text"), 2]]) {
+    for (const [colour, width] of [
+      [theme.colour("plot"), 5],
+      [theme.colour("text"), 2],
+    ]) {
       context.beginPath();
       context.arc(x, y, this.images ? 21 : 8, 0, 2 * Math.PI);
       context.strokeStyle = colour;
@@ -224,7 +248,8 @@ class Embedding {
 
   // ---- pointer, wheel and keys ---------------------------------------------------------------------------------------------------------
   listen() {
-    const { canvas } = this, down = new Map();
+    const { canvas } = this,
+      down = new Map();
     const at = (event) => {
       const box = canvas.getBoundingClientRect();
       return [event.clientX - box.left, event.clientY - box.top];
@@ -237,12 +262,14 @@ class Embedding {
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
-      const [x, y] = at(event), before = down.get(event.pointerId);
+      const [x, y] = at(event),
+        before = down.get(event.pointerId);
       if (!before) {
         if (event.pointerType === "mouse" || event.pointerType === "pen") this.select(this.nearest(x, y), "pointer");
         return;
       }
-      const dx = x - before[0], dy = y - before[1];
+      const dx = x - before[0],
+        dy = y - before[1];
       if (down.size === 1) {
         moved += Math.abs(dx) + Math.abs(dy);
         if (moved < 4) return;
@@ -253,7 +280,8 @@ class Embedding {
         this.pan(dx, dy);
       } else if (down.size === 2) {
         const [other] = [...down].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
-        const was = Math.hypot(before[0] - other[0], before[1] - other[1]), is = Math.hypot(x - other[0], y - other[1]);
+        const was = Math.hypot(before[0] - other[0], before[1] - other[1]),
+          is = Math.hypot(x - other[0], y - other[1]);
         down.set(event.pointerId, [x, y]);
         this.pan(dx / 2, dy / 2);
         if (was > 0) this.zoom(is / was, (x + other[0]) / 2, (y + other[1]) / 2);
@@ -272,19 +300,30 @@ class Embedding {
     // A wheel that is scrolling the page goes on doing so when the canvas comes under it.
     let scrolled = -Infinity;
     window.addEventListener("scroll", () => (scrolled = performance.now()), { passive: true });
-    canvas.addEventListener("wheel", (event) => {
-      const out = event.deltaY > 0;
-      if (!event.ctrlKey && (performance.now() - scrolled < 250 || (out && this.scale <= this.least))) return;
-      event.preventDefault();
-      const pixels = event.deltaY * (event.deltaMode === 1 ? 33 : event.deltaMode === 2 ? 400 : 1);
-      this.zoom(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.002)), ...at(event));
-      this.select(this.nearest(...at(event)), "pointer");
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        const out = event.deltaY > 0;
+        if (!event.ctrlKey && (performance.now() - scrolled < 250 || (out && this.scale <= this.least))) return;
+        event.preventDefault();
+        const pixels = event.deltaY * (event.deltaMode === 1 ? 33 : event.deltaMode === 2 ? 400 : 1);
+        this.zoom(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.002)), ...at(event));
+        this.select(this.nearest(...at(event)), "pointer");
+      },
+      { passive: false },
+    );
     canvas.addEventListener("keydown", (event) => {
-      const step = 60, act = {
-        ArrowLeft: () => this.pan(step, 0), ArrowRight: () => this.pan(-step, 0), ArrowUp: () => this.pan(0, step), ArrowDown: () => this.pan(0, -step),
-        "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: () => this.home(),
-      }[event.key];
+      const step = 60,
+        act = {
+          ArrowLeft: () => this.pan(step, 0),
+          ArrowRight: () => this.pan(-step, 0),
+          ArrowUp: () => this.pan(0, step),
+          ArrowDown: () => this.pan(0, -step),
+          "+": () => this.zoom(1.5),
+          "=": () => this.zoom(1.5),
+          "-": () => this.zoom(1 / 1.5),
+          0: () => this.home(),
+        }[event.key];
       if (event.key === "Escape") this.select(-1, "key");
       if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
@@ -303,7 +342,8 @@ function packed(colour) {
 
 /** A disc with a soft edge: dx, dy and cover (0..256) of its pixels. */
 function disc(radius) {
-  const reach = Math.ceil(radius), out = [];
+  const reach = Math.ceil(radius),
+    out = [];
   for (let dy = -reach; dy <= reach; ++dy)
     for (let dx = -reach; dx <= reach; ++dx) {
       const cover = Math.round(256 * Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(dx, dy))));
@@ -313,17 +353,26 @@ function disc(radius) {
 }
 
 function blend(words, width, height, x, y, stamp, colour) {
-  const b = (colour >> 16) & 0xff, g = (colour >> 8) & 0xff, r = colour & 0xff;
+  const b = (colour >> 16) & 0xff,
+    g = (colour >> 8) & 0xff,
+    r = colour & 0xff;
   for (let k = 0; k < stamp.length; k += 3) {
-    const px = x + stamp[k], py = y + stamp[k + 1], cover = stamp[k + 2];
+    const px = x + stamp[k],
+      py = y + stamp[k + 1],
+      cover = stamp[k + 2];
     if (px < 0 || py < 0 || px >= width || py >= height) continue;
     const at = py * width + px;
     if (cover >= 256) {
       words[at] = colour;
       continue;
     }
-    const under = words[at], rest = 256 - cover;
-    words[at] = (0xff000000 | (((b * cover + ((under >> 16) & 0xff) * rest) >> 8) << 16) | (((g * cover + ((under >> 8) & 0xff) * rest) >> 8) << 8) |
-      ((r * cover + (under & 0xff) * rest) >> 8)) >>> 0;
+    const under = words[at],
+      rest = 256 - cover;
+    words[at] =
+      (0xff000000 |
+        (((b * cover + ((under >> 16) & 0xff) * rest) >> 8) << 16) |
+        (((g * cover + ((under >> 8) & 0xff) * rest) >> 8) << 8) |
+        ((r * cover + (under & 0xff) * rest) >> 8)) >>>
+      0;
   }
 }

@@ -10,14 +10,23 @@ class Report {
     const samples = data.samples || {};
     this.labels = unpack(samples.labels);
     this.numbers = unpack(samples.numbers);
-    this.classes = samples.classes || [];
+    this.classes = [...(samples.classes || [])];
     this.names = samples.names || {};
     this.thumbnails = data.thumbnails ? new Pictures(data.thumbnails) : null;
     this.pictures = data.pictures ? new Pictures(data.pictures) : null;
     this.beforePrint = [];
     this.listeners = [];
+    this.nameClasses();
     this.clusterings = (data.clusterings || []).map((c) => this.prepare(c));
     this.clustering = this.clusterings[0] || null;
+  }
+
+  /** Classes without a name are called by their numbers. */
+  nameClasses() {
+    let most = -1;
+    for (const label of this.labels || []) if (label !== NO_LABEL && label > most) most = label;
+    for (const c of this.data.clusterings || []) for (const [, of] of c.confusion || []) if (of > most) most = of;
+    for (let c = 0; c <= most; ++c) this.classes[c] = this.classes[c] || `class ${c}`;
   }
 
   /** A clustering with its sums, purity (share of a cluster's labels that are its class's) and the order in which clusters are told. */
@@ -52,17 +61,18 @@ class Report {
   /** A selector of the clustering, where there are several; all of them on the page choose together. */
   chooser() {
     if (this.clusterings.length < 2) return null;
-    const select = el("select", { class: "clustering", on: { change: () => this.choose(select.value) } }, this.clusterings.map((c) => el("option", { value: c.name, text: c.name, selected: c === this.clustering })));
+    const select = el(
+      "select",
+      { class: "clustering", on: { change: () => this.choose(select.value) } },
+      this.clusterings.map((c) => el("option", { value: c.name, text: c.name, selected: c === this.clustering })),
+    );
     return el("label", {}, "Clustering ", select);
   }
 
-  className(c) {
-    return this.classes[c] || `class ${c}`;
-  }
   clusterName(k) {
     const { matching } = this.clustering;
     if (!matching) return `Cluster ${k}`;
-    return matching[k] >= 0 ? `${k} · ${this.className(matching[k])}` : `${k} · no class`;
+    return matching[k] >= 0 ? `${k} · ${this.classes[matching[k]]}` : `${k} · no class`;
   }
   /** A cluster has the colour of its class, so that the two colourings of the embedding can be compared; those without a class what is left over. */
   clusterColours() {
@@ -81,18 +91,28 @@ class Report {
   }
   /** What is told of a sample: [what, value] each. */
   lines(i) {
-    const out = [], label = this.labelOf(i), { clustering } = this;
+    const out = [],
+      label = this.labelOf(i),
+      { clustering } = this;
     if (clustering && clustering.of) out.push(["cluster", this.clusterName(clustering.of[i])]);
     if (this.labels) {
-      const other = clustering && clustering.of && clustering.matching && label >= 0 && clustering.matching[clustering.of[i]] >= 0 && clustering.matching[clustering.of[i]] !== label;
-      out.push(["label", label < 0 ? "none" : `${other ? "≠ " : ""}${this.className(label)}`]);
+      const other =
+        clustering &&
+        clustering.of &&
+        clustering.matching &&
+        label >= 0 &&
+        clustering.matching[clustering.of[i]] >= 0 &&
+        clustering.matching[clustering.of[i]] !== label;
+      out.push(["label", label < 0 ? "none" : `${other ? "× " : ""}${this.classes[label]}`]);
     }
     out.push(["sample", String(this.numbers ? this.numbers[i] : i)]);
     if (this.names[i]) out.push(["name", this.names[i]]);
     return out;
   }
   sentence(i) {
-    return `${this.lines(i).map(([what, is]) => `${what} ${is}`).join(", ")}.`;
+    return `${this.lines(i)
+      .map(([what, is]) => `${what} ${is}`)
+      .join(", ")}.`;
   }
 
   pictureSize() {
@@ -122,11 +142,20 @@ function section(id, title, build) {
 }
 
 function header(data) {
-  const run = data.run || {}, what = data.kind === "sweep" ? "Sweep" : "Run";
+  const run = data.run || {},
+    what = data.kind === "sweep" ? "Sweep" : "Run";
   const when = run.started ? `, ${moment(run.started)}` : "";
-  document.getElementById("top").append(el("p", { class: "kind", text: `${what}${when}` }), el("h1", { text: data.title || "Untitled" }), el("nav", { "aria-label": "Sections" }));
+  document
+    .getElementById("top")
+    .append(
+      el("p", { class: "kind", text: `${what}${when}` }),
+      el("h1", { text: data.title || "Untitled" }),
+      el("nav", { "aria-label": "Sections" }),
+    );
   const made = data.made || {};
-  document.getElementById("made").append(el("p", { text: `Made by ${made.by || "an unknown program"}${made.at ? `, ${moment(made.at)}` : ""}. This page needs no network.` }));
+  document
+    .getElementById("made")
+    .append(el("p", { text: `Made by ${made.by || "an unknown program"}${made.at ? `, ${moment(made.at)}` : ""}. This page needs no network.` }));
 }
 function contents() {
   const nav = document.querySelector("#top nav");
@@ -135,7 +164,8 @@ function contents() {
 
 /** A command with a button that copies it. */
 function command(text, label) {
-  const code = el("code", { text, tabindex: 0 }), said = el("span", { class: "said", role: "status" });
+  const code = el("code", { text }),
+    said = el("span", { class: "said", role: "status" });
   const copy = async () => {
     let done = true;
     try {
@@ -150,7 +180,17 @@ function command(text, label) {
     said.textContent = done ? "Copied." : "It is selected: copy it by hand.";
     setTimeout(() => (said.textContent = ""), 4000);
   };
-  return el("div", { class: "command" }, label ? el("p", { class: "muted", text: label }) : null, el("pre", {}, code), el("p", { class: "controls" }, el("button", { type: "button", text: "Copy", "aria-label": `Copy: ${text}`, on: { click: copy } }), said));
+  return el(
+    "div",
+    { class: "command" },
+    el("p", { class: "muted" }, `${label} `, said),
+    el(
+      "div",
+      { class: "line" },
+      el("pre", {}, code),
+      el("button", { type: "button", text: "Copy", "aria-label": `Copy: ${text}`, on: { click: copy } }),
+    ),
+  );
 }
 
 /** TOML with its headings and comments set apart. */
@@ -164,28 +204,53 @@ function toml(text) {
 
 function facts(pairs) {
   const known = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return known.length ? el("dl", { class: "facts" }, known.map(([what, value]) => el("div", {}, el("dt", { text: what }), el("dd", { text: String(value) })))) : null;
+  return known.length
+    ? el(
+        "dl",
+        { class: "facts" },
+        known.map(([what, value]) =>
+          el("div", { class: String(value).length > 24 ? "long" : "" }, el("dt", { text: what }), el("dd", { text: String(value) })),
+        ),
+      )
+    : null;
 }
 
 function notesSection(data, drawn) {
   const notes = data.notes || [];
-  if (notes.length) section("notes", "Notes", (node) => node.append(el("ul", { class: "notes" }, notes.map((n) => el("li", { text: n })))));
+  if (notes.length)
+    section("notes", "Notes", (node) =>
+      node.append(
+        el(
+          "ul",
+          { class: "notes" },
+          notes.map((n) => el("li", { text: n })),
+        ),
+      ),
+    );
   drawn.notes = notes.length;
 }
 
-const SCORE_NAMES = { acc: ["ACC", "clustering accuracy: share of samples in their class's cluster"], nmi: ["NMI", "normalised mutual information"], ari: ["ARI", "adjusted Rand index"], f1: ["F1", "F1 score"] };
+const SCORE_NAMES = {
+  acc: ["ACC", "clustering accuracy: share of samples in their class's cluster"],
+  nmi: ["NMI", "normalised mutual information"],
+  ari: ["ARI", "adjusted Rand index"],
+  f1: ["F1", "F1 score"],
+};
 
 /** The protocol that a score was made under, the most telling first; what nests goes into details. */
 function protocolText(protocol) {
-  const told = [], take = (key, say) => {
-    if (protocol[key] !== undefined && typeof protocol[key] !== "object") told.push(say(protocol[key]));
-  };
+  const told = [],
+    take = (key, say) => {
+      if (protocol[key] !== undefined && typeof protocol[key] !== "object") told.push(say(protocol[key]));
+    };
   take("scored_on", (v) => `scored on ${v}`);
   take("samples", (v) => plural(v, "sample"));
   take("clusters", (v) => plural(v, "cluster"));
   take("classes", (v) => plural(v, "class", "classes"));
   const said = new Set(["scored_on", "samples", "clusters", "classes"]);
-  for (const [key, value] of Object.entries(protocol)) if (!said.has(key) && (typeof value !== "object" || value === null)) told.push(`${key.replace(/_/g, " ")}: ${typeof value === "number" ? figure(value) : value}`);
+  for (const [key, value] of Object.entries(protocol))
+    if (!said.has(key) && (typeof value !== "object" || value === null))
+      told.push(`${key.replace(/_/g, " ")}: ${typeof value === "number" ? figure(value) : value}`);
   return told.join(", ");
 }
 
@@ -196,17 +261,54 @@ function scoresSection(data, drawn) {
   section("scores", "Scores", (node) => {
     const grid = el("div", { class: "scores" });
     for (const group of scores) {
-      const values = Object.entries(group.values || {}), plain = values.filter(([, v]) => typeof v !== "object" || v === null);
+      const values = Object.entries(group.values || {}),
+        plain = values.filter(([, v]) => typeof v !== "object" || v === null);
       drawn.scores += plain.length;
-      const protocol = group.protocol || {}, nested = Object.entries(protocol).filter(([, v]) => typeof v === "object" && v !== null);
+      const protocol = group.protocol || {},
+        nested = Object.entries(protocol).filter(([, v]) => typeof v === "object" && v !== null);
       const text = protocolText(protocol);
-      grid.append(el("article", {}, el("h3", { text: group.name }),
-        el("dl", {}, plain.map(([name, value]) => {
-          const [title, meaning] = SCORE_NAMES[name] || [name.replace(/_/g, " "), name];
-          return el("div", { class: typeof value === "number" ? "" : "text" }, el("dt", {}, el("abbr", { title: meaning, text: title })), el("dd", { title: String(value), text: typeof value === "number" ? score(value) : String(value) }));
-        })),
-        text ? el("p", { class: "muted protocol", text: `${text[0].toUpperCase()}${text.slice(1)}.` }) : el("p", { class: "muted protocol", text: "No protocol is known." }),
-        nested.length ? el("details", {}, el("summary", { text: "What was scored" }), facts(nested.map(([key, value]) => [key.replace(/_/g, " "), typeof value === "string" ? value : Array.isArray(value) ? value.join(", ") : Object.entries(value).map(([k, v]) => `${k.replace(/_/g, " ")}: ${typeof v === "object" ? JSON.stringify(v) : v}`).join(", ")]))) : null));
+      grid.append(
+        el(
+          "article",
+          {},
+          el("h3", { text: group.name }),
+          el(
+            "dl",
+            {},
+            plain.map(([name, value]) => {
+              const [title, meaning] = SCORE_NAMES[name] || [name.replace(/_/g, " "), name];
+              return el(
+                "div",
+                { class: typeof value === "number" ? "" : "text" },
+                el("dt", {}, el("abbr", { title: meaning, text: title })),
+                el("dd", { title: String(value), text: typeof value === "number" ? score(value) : String(value) }),
+              );
+            }),
+          ),
+          text
+            ? el("p", { class: "muted protocol", text: `${text[0].toUpperCase()}${text.slice(1)}.` })
+            : el("p", { class: "muted protocol", text: "No protocol is known." }),
+          nested.length
+            ? el(
+                "details",
+                {},
+                el("summary", { text: "What was scored" }),
+                facts(
+                  nested.map(([key, value]) => [
+                    key.replace(/_/g, " "),
+                    typeof value === "string"
+                      ? value
+                      : Array.isArray(value)
+                        ? value.join(", ")
+                        : Object.entries(value)
+                            .map(([k, v]) => `${k.replace(/_/g, " ")}: ${typeof v === "object" ? JSON.stringify(v) : v}`)
+                            .join(", "),
+                  ]),
+                ),
+              )
+            : null,
+        ),
+      );
     }
     node.append(grid);
   });
@@ -215,15 +317,24 @@ function scoresSection(data, drawn) {
 // ---- the two kinds of page -----------------------------------------------------------------------------------------------------------
 
 function runPage(report, drawn) {
-  const { data } = report, run = data.run;
+  const { data } = report,
+    run = data.run;
   scoresSection(data, drawn);
   if (run)
     section("run", "What was run", (node) => {
       if (run.command) node.append(command(run.command, "This was run:"));
       if (run.again && run.again !== run.command) node.append(command(run.again, "To run it again:"));
       const versions = run.versions || {};
-      const list = facts([["directory", run.directory], ["seed", run.seed], ["threads", run.threads], ["device", run.device], ["started", run.started && moment(run.started)],
-        ["finished", run.finished && moment(run.finished)], ["took", duration(run.seconds)], ...Object.entries(versions)]);
+      const list = facts([
+        ["directory", run.directory],
+        ["seed", run.seed],
+        ["threads", run.threads],
+        ["device", run.device],
+        ["started", run.started && moment(run.started)],
+        ["finished", run.finished && moment(run.finished)],
+        ["took", duration(run.seconds)],
+        ...Object.entries(versions),
+      ]);
       if (list) node.append(list);
       if (run.pipeline) node.append(el("details", { class: "source" }, el("summary", { text: "The pipeline's file" }), toml(run.pipeline)));
     });
@@ -237,14 +348,16 @@ function runPage(report, drawn) {
   if (report.clustering)
     section("clusters", report.clusterings.length > 1 ? "Clusterings" : "Clusters", (node) => {
       const parts = el("div");
+      const paper = el("p", { class: "paper" });
       const draw = () => {
         report.beforePrint.length = 0;
         parts.replaceChildren();
-        drawCharts(); // lets go of those that were there
+        dropCharts();
         clusteringParts(report, parts, drawn);
         drawn.clustering = report.clustering.name;
+        paper.textContent = `Clustering: ${report.clustering.name}.`;
       };
-      if (report.clusterings.length > 1) node.append(el("div", { class: "controls" }, report.chooser()));
+      if (report.clusterings.length > 1) node.append(el("div", { class: "controls" }, report.chooser()), paper);
       node.append(parts);
       draw();
       report.onClustering(draw);
@@ -257,7 +370,8 @@ function runPage(report, drawn) {
 }
 
 function sweepPage(report, drawn) {
-  const { data } = report, { sweep } = data;
+  const { data } = report,
+    { sweep } = data;
   if (data.table && data.table.rows.length) section("table", "Scores", (node) => tableSection(data, node, drawn));
   notesSection(data, drawn);
   if ((data.charts || []).length)
@@ -270,7 +384,11 @@ function sweepPage(report, drawn) {
   if (sweep)
     section("sweep", "What was run", (node) => {
       if (sweep.again) node.append(command(sweep.again, "To run it again, or what is missing of it:"));
-      const list = facts([["file", sweep.file], ["folder", sweep.folder], ["runs done", sweep.cells !== undefined ? `${sweep.done} of ${sweep.cells}` : undefined]]);
+      const list = facts([
+        ["file", sweep.file],
+        ["folder", sweep.folder],
+        ["runs done", sweep.cells !== undefined ? `${sweep.done} of ${sweep.cells}` : undefined],
+      ]);
       if (list) node.append(list);
       if (sweep.text) node.append(el("details", { class: "source" }, el("summary", { text: "The sweep's file" }), toml(sweep.text)));
     });
@@ -295,7 +413,8 @@ function printing(report, on) {
 }
 
 function begin() {
-  const drawn = {}, report = {};
+  const drawn = {},
+    report = {};
   window.cdcReport.drawn = drawn;
   const data = JSON.parse(document.getElementById("data").textContent);
   Object.assign(report, { made: new Report(data) });
@@ -305,7 +424,10 @@ function begin() {
   header(data);
   if (data.kind === "sweep") sweepPage(made, drawn);
   else runPage(made, drawn);
-  if (!document.querySelector("main section")) document.getElementById("content").append(el("p", { class: "muted", text: "There is nothing to show yet: no scores, curves or clusterings are in this report." }));
+  if (!document.querySelector("main section"))
+    document
+      .getElementById("content")
+      .append(el("p", { class: "muted", text: "There is nothing to show yet: no scores, curves or clusterings are in this report." }));
   contents();
   theme.dark.addEventListener("change", () => redraw(made));
   window.addEventListener("beforeprint", () => printing(made, true));
@@ -322,7 +444,9 @@ window.cdcReport = {
         Promise.resolve(begin()).then(resolve, reject);
       } catch (error) {
         const main = document.getElementById("content");
-        main.prepend(Object.assign(document.createElement("p"), { className: "broken", textContent: `This report cannot be shown: ${error.message}` }));
+        main.prepend(
+          Object.assign(document.createElement("p"), { className: "broken", textContent: `This report cannot be shown: ${error.message}` }),
+        );
         reject(error);
       }
     };

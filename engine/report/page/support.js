@@ -69,8 +69,12 @@ function moment(text) {
   return `${at.toLocaleString("en-GB", parts).replace(" at ", ", ")} UTC`;
 }
 
+/** Sentences one after the other; what is false or empty is left out. */
+const say = (...sentences) => sentences.filter(Boolean).join(" ");
+
 /** At most `most` characters of a name, the middle left out. */
-const short = (text, most = 24) => (text.length <= most ? text : `${text.slice(0, Math.ceil(most / 2))}…${text.slice(text.length - Math.floor(most / 2) + 1)}`);
+const short = (text, most = 24) =>
+  text.length <= most ? text : `${text.slice(0, Math.ceil(most / 2))}…${text.slice(text.length - Math.floor(most / 2) + 1)}`;
 
 // ---- what the data packs -------------------------------------------------------------------------------------------------------------
 
@@ -128,17 +132,31 @@ class Pictures {
     return Promise.all(
       this.sheets.map((_, number) => {
         const { image } = this.sheet(number);
-        return image.decode().then(() => (this.images[number].ready = true), () => {});
-      })
+        return image.decode().then(
+          () => (this.images[number].ready = true),
+          () => {},
+        );
+      }),
     );
   }
   /** Draws a sample's picture into a rectangle of a 2D context; false where it is not decoded yet: `then` is called when it is. */
   draw(context, sample, x, y, width, height, then) {
-    const place = this.place(sample), each = this.columns * this.rows;
+    const place = this.place(sample),
+      each = this.columns * this.rows;
     const { image, ready } = this.sheet(Math.floor(place / each), then);
     if (!ready) return false;
     const at = place % each;
-    context.drawImage(image, (at % this.columns) * this.width, Math.floor(at / this.columns) * this.height, this.width, this.height, x, y, width, height);
+    context.drawImage(
+      image,
+      (at % this.columns) * this.width,
+      Math.floor(at / this.columns) * this.height,
+      this.width,
+      this.height,
+      x,
+      y,
+      width,
+      height,
+    );
     return true;
   }
 }
@@ -160,9 +178,20 @@ function categoryColours(count, theme) {
 function hsl(h, s, l) {
   const part = (n) => {
     const k = (n + h / 30) % 12;
-    return Math.round(255 * (l - s * Math.min(l, 1 - l) * Math.max(-1, Math.min(k - 3, 9 - k, 1)))).toString(16).padStart(2, "0");
+    return Math.round(255 * (l - s * Math.min(l, 1 - l) * Math.max(-1, Math.min(k - 3, 9 - k, 1))))
+      .toString(16)
+      .padStart(2, "0");
   };
   return `#${part(0)}${part(8)}${part(4)}`;
+}
+
+/** The colour at `t` (0 to 1) of a scale of evenly spaced colours #rrggbb. */
+function ramp(scale, t) {
+  const at = Math.min(1, Math.max(0, t)) * (scale.length - 1),
+    i = Math.min(scale.length - 2, Math.floor(at)),
+    part = at - i;
+  const channel = (colour, k) => parseInt(colour.slice(1 + 2 * k, 3 + 2 * k), 16);
+  return `rgb(${[0, 1, 2].map((k) => Math.round(channel(scale[i], k) * (1 - part) + channel(scale[i + 1], k) * part)).join(",")})`;
 }
 
 /** The page's theme: which, and its colours as the style sheet has them. Printing is always light. */
