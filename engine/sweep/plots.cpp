@@ -33,11 +33,16 @@ std::optional<double> number_at(const SweepCell& cell, std::size_t axis) {
   return value.as_real();
 }
 
-std::string joined(const std::vector<std::string>& labels, std::size_t without) {
-  std::vector<std::string> rest;
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    if (i != without) rest.push_back(labels[i]);
-  return fmt::format("{}", fmt::join(rest, ", "));
+/// What tells a line from the others: the variant, and of each axis its name and value.
+std::string line_name(const Sweep& sweep, const SweepTable& table, std::size_t row, std::size_t without) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < table.labels.size(); ++i) {
+    const std::string& value = table.rows[row].labels[i];
+    if (i != without) parts.push_back(sweep.has_variants && i == 0 ? value : table.labels[i] + "=" + value);
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+", fmt::join(rest, ", "));
 }
 
 /// The first cell of each row of the table.
@@ -85,7 +90,7 @@ Chart score_chart(const Sweep& sweep, const SweepTable& table, std::size_t score
   }
   std::map<std::string, std::size_t> lines;
   for (std::size_t r = 0; r < table.rows.size(); ++r) {
-    const auto [at, is_new] = lines.emplace(joined(table.rows[r].labels, label), chart.series.size());
+    const auto [at, is_new] = lines.emplace(line_name(sweep, table, r, label), chart.series.size());
     if (is_new) chart.series.emplace_back().name = at->first;
     const SweepTable::Figure& v = table.rows[r].values[score];
     if (v.runs > 0) add_point(chart.series[at->second], places[r], v);
@@ -182,7 +187,7 @@ std::vector<std::pair<std::string, Chart>> curve_charts(const Sweep& sweep, cons
     Chart chart = curve_chart(what.first, what.second);
     for (const auto& [r, epochs] : rows) {
       ChartSeries series;
-      series.name = joined(table.rows[r].labels, table.rows[r].labels.size());
+      series.name = line_name(sweep, table, r, table.labels.size());
       for (const auto& [epoch, all] : epochs) add_point(series, epoch, over_seeds(all));
       chart.series.push_back(std::move(series));
     }

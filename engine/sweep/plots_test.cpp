@@ -45,7 +45,7 @@ TEST(SweepPlots, AChartAnAxisWithALineForEachOfTheRest) {
   ASSERT_EQ(all.size(), 2u);
   const Chart& x = all.at("kmeans.acc_by_x");
   ASSERT_EQ(x.series.size(), 2u);
-  EXPECT_EQ(x.series[0].name, "u");
+  EXPECT_EQ(x.series[0].name, "y=u");
   EXPECT_EQ(x.series[0].x, (std::vector<double>{1, 2, 3}));  // from left to right
   EXPECT_NEAR(x.series[0].y[0], 0.02, 1e-12);
   EXPECT_NEAR(x.series[0].high[0] - x.series[0].y[0], 0.02 / std::sqrt(2), 1e-12);
@@ -84,12 +84,18 @@ TEST(SweepPlots, CurvesAreOfWhatRunsReportHoweverDeepAndNotOfSpeed) {
     write_file(cell_folder(options, c.sweep.cells[i]) / "metrics.jsonl", lines);
   }
   const auto all = curve_charts(c.sweep, make_table(c.sweep, c.outcomes), c.outcomes, options);
+  const std::vector<Chart> one = run_curves(cell_folder(options, c.sweep.cells[1]));
   std::filesystem::remove_all(folder);
+  ASSERT_EQ(one.size(), 2u);  // in the order of the file
+  EXPECT_EQ(one[0].title, "train: loss");
+  EXPECT_EQ(one[0].series[0].y, (std::vector<double>{4, 3, 2}));
+  EXPECT_EQ(one[1].series[0].name, "kmeans.oracle.acc");
+  EXPECT_TRUE(run_curves(folder / "absent").empty());
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].first, "curve_train_kmeans.oracle.acc");
   EXPECT_EQ(all[1].first, "curve_train_loss");
   ASSERT_EQ(all[1].second.series.size(), 1u);
-  EXPECT_EQ(all[1].second.series[0].name, "1, u");
+  EXPECT_EQ(all[1].second.series[0].name, "x=1, y=u");
   EXPECT_EQ(all[1].second.series[0].y, (std::vector<double>{3.5, 2.5, 1.5}));
 }
 
