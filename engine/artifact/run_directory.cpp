@@ -36,6 +36,8 @@ std::string metrics_line(const std::string& stage, const Value& line) {
 
 }  // namespace
 
+MetricListener::~MetricListener() = default;
+
 struct RunDirectory::Log {
   explicit Log(const std::filesystem::path& file, bool truncate)
       : logger("run", std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string(), truncate)) {
@@ -72,6 +74,7 @@ RunDirectory::RunDirectory(const Request& request) {
     make_new(request);
   }
   try {
+    replaces_ = earlier_.is_null() && std::filesystem::exists(path_ / kRun, ignored);
     for (const char* name : {"pipeline.toml", kRun, kMetrics, kSummary}) {
       remove_temporaries(path_ / name);
       if (earlier_.is_null()) std::filesystem::remove(path_ / name);
@@ -129,6 +132,11 @@ void RunDirectory::stages(std::vector<std::string> names) {
   order_ = std::move(names);
 }
 
+void RunDirectory::listen(MetricListener* listener) {
+  const std::lock_guard<std::mutex> guard(mutex_);
+  listener_ = listener;
+}
+
 void RunDirectory::metric(const std::string& stage, const Value& line) {
   const std::lock_guard<std::mutex> guard(mutex_);
   lines_[stage].push_back(line);
@@ -140,12 +148,14 @@ void RunDirectory::metric(const std::string& stage, const Value& line) {
   const int failure = wrote < 0 ? errno : static_cast<std::size_t>(wrote) < text.size() ? ENOSPC : 0;
   ::close(fd);
   if (failure != 0) fail_writing(path, failure);
+  if (listener_ != nullptr) listener_->added(stage, line);
 }
 
 void RunDirectory::metrics(const std::string& stage, const std::vector<Value>& lines) {
   const std::lock_guard<std::mutex> guard(mutex_);
   lines_[stage] = lines;
   write_file(path_ / kMetrics, metrics_text());
+  if (listener_ != nullptr) listener_->replaced(stage, lines);
 }
 
 std::vector<Value> RunDirectory::metrics_of(const std::string& stage) const {

@@ -12,6 +12,15 @@
 
 namespace cdc {
 
+/// Hears of the lines of metrics.jsonl as they come. Called one at a time, from any thread; what it throws comes out of the RunDirectory's call.
+class CDC_API MetricListener {
+ public:
+  virtual ~MetricListener();
+  virtual void added(const std::string& stage, const Value& line) = 0;
+  /// These are the stage's lines now.
+  virtual void replaced(const std::string& stage, const std::vector<Value>& lines) = 0;
+};
+
 /// Where a run leaves what explains its numbers: RUNS/PIPELINE/TIME with the link RUNS/PIPELINE/latest, or a folder that the user names. Holds the
 /// folder for itself (flock) as long as it lives. Files, all but log.txt whole or not at all: pipeline.toml, run.json, metrics.jsonl, summary.json,
 /// log.txt, STAGE.PORT.safetensors (weights). Methods may be called from any thread.
@@ -32,12 +41,16 @@ class CDC_API RunDirectory {
   const std::filesystem::path& path() const { return path_; }
   /// run.json of the earlier start that this run continues; null for a new run.
   const Value& earlier() const { return earlier_; }
+  /// Another run was here, and is not continued.
+  bool replaces() const { return replaces_; }
 
   void pipeline(const std::string& name, const std::string& text);  ///< the resolved pipeline
   void record(const Value& run);                                    ///< run.json
   void summary(const Value& summary);                               ///< summary.json: the run has ended
   /// The order of stages in metrics.jsonl once the run has ended; while it runs, lines stand as they come.
   void stages(std::vector<std::string> names);
+  /// Who hears of lines from here on; must outlive the last of them.
+  void listen(MetricListener* listener);
   /// Adds a line {"stage": ..., ...} to metrics.jsonl.
   void metric(const std::string& stage, const Value& line);
   /// Replaces the lines of a stage.
@@ -57,10 +70,12 @@ class CDC_API RunDirectory {
 
   std::filesystem::path path_;
   Value earlier_;
+  bool replaces_ = false;
   int fd_ = -1;  ///< of the folder, locked
   mutable std::mutex mutex_;
   std::vector<std::string> order_;
   std::map<std::string, std::vector<Value>> lines_;
+  MetricListener* listener_ = nullptr;
   struct Log;
   std::unique_ptr<Log> log_;
 };

@@ -15,6 +15,7 @@
 #include "cdc/artifact.hpp"
 #include "cdc/error.hpp"
 #include "config/spec.hpp"
+#include "exec/run_events.hpp"
 #include "exec/run_state.hpp"
 #include "exec/summary.hpp"
 
@@ -26,7 +27,8 @@ std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std:
 /// The schedule, where it may be kept to.
 Schedule allowed(Schedule schedule, const Plan& plan, const RunOptions& options) {
   for (std::size_t i = 0; options.only_cached && i < schedule.stages.size(); ++i)
-    if (schedule.stages[i].runs) throw NotCached(fmt::format("stage '{}' would have to run: {}", plan.stages[i].name, schedule.stages[i].why));
+    if (schedule.stages[i].runs && !is_data_set(*plan.stages[i].info))
+      throw NotCached(fmt::format("stage '{}' would have to run: {}", plan.stages[i].name, schedule.stages[i].why));
   return schedule;
 }
 
@@ -77,6 +79,13 @@ class Run {
     std::vector<std::string> names;
     for (const PlannedStage& stage : plan_.stages) names.push_back(stage.name);
     directory_.stages(std::move(names));
+    if (options_.tensorboard) {
+      if (directory_.replaces()) RunEvents::remove_files(directory_.path(), true);
+      events_ = std::make_unique<RunEvents>(plan_, directory_.path());
+      directory_.listen(events_.get());
+    } else if (directory_.replaces()) {
+      RunEvents::remove_files(directory_.path(), false);
+    }
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const Value* before = earlier_stage(i);
       const Value* cached = before == nullptr ? nullptr : before->find("cached");
@@ -194,9 +203,22 @@ class Run {
       // Isolated, so that a stage that waits for its own parallel work does not begin another stage on top of itself.
       oneapi::tbb::this_task_arena::isolate([&] { run_stage(state_, i); });
       if (!plan_.stages[i].info->cached) record_told(i);
+      if (events_) show_data(i);
     } catch (const Stopped&) {  // asked for, or on account of another stage's failure: both are told already
     } catch (...) {
       state_.fail(std::current_exception());
+    }
+  }
+
+  void show_data(std::size_t i) {
+    const PlannedStage& stage = plan_.stages[i];
+    for (const PortInfo& port : stage.info->outputs) {
+      if (port.type != PortType::dataset) continue;
+      try {
+        events_->opened(i, std::static_pointer_cast<const Dataset>(state_.artifact({i, port.name})));
+      } catch (const Error& e) {
+        throw Error(fmt::format("stage '{}' (plugin {}): {}", stage.name, stage.info->id, e.what()));
+      }
     }
   }
 
@@ -217,6 +239,7 @@ class Run {
   RunResult end() {
     std::vector<StageSummary> stages;
     std::vector<std::pair<std::string, Value>> scores;
+    std::vector<RunEvents::Result> results;
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const PlannedStage& stage = plan_.stages[i];
       const std::string& key = schedule_.identities[i].key;
@@ -225,14 +248,18 @@ class Run {
         if (!stage.info->cached || (port.present && !port.present(*schedule_.identities[i].component))) continue;
         if (port.type == PortType::scores)
           scores.emplace_back(stage.name, std::static_pointer_cast<const Scores>(cache_.read(key, port.name, port.type))->values);
+        if (events_ && (port.type == PortType::features || port.type == PortType::assignment))
+          results.push_back({i, port.name, port.type, cache_.read(key, port.name, port.type)});
         if (port.type == PortType::model && options_.weights)
           directory_.weights(cache_.file(key, port.name), fmt::format("{}.{}", stage.name, port.name));
       }
     }
     directory_.finish_metrics();
+    const Value all_scores = gather_scores(scores);
+    if (events_) events_->finish(all_scores, results);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - clock_).count();
     const Value* first = directory_.earlier().find("started");
-    const Value summary = make_summary(plan_.name, plan_.seed, stages, gather_scores(scores),
+    const Value summary = make_summary(plan_.name, plan_.seed, stages, all_scores,
                                        first != nullptr && first->is_string() ? first->as_string() : started_, now(), seconds);
     directory_.summary(summary);
     directory_.log(RunDirectory::Level::info, fmt::format("ended after {:.1f} s", seconds));
@@ -246,6 +273,7 @@ class Run {
   Cache cache_;
   Schedule schedule_;
   std::string key_;
+  std::unique_ptr<RunEvents> events_;  ///< outlives directory_, which tells it of metrics
   RunDirectory directory_;
   int threads_;
   RunState state_;

@@ -34,9 +34,11 @@ struct RunOptions {
   std::filesystem::path run_directory;  ///< this one instead, where given
   int threads = 0;                      ///< 0: all
   std::string device = "cpu";
-  bool fresh = false;        ///< nothing cached is taken, checkpoints are removed: starts over
-  bool only_cached = false;  ///< runs no stage: NotCached, before anything is written, where one would have to run
+  bool fresh = false;  ///< nothing cached is taken, checkpoints are removed: starts over
+  bool only_cached =
+      false;  ///< runs no stage but data sets that `tensorboard` asks for: NotCached, before anything is written, where one would have to run
   bool weights = true;       ///< of trained models, as safetensors in the run directory; the cache has them in any case
+  bool tensorboard = false;  ///< the run directory gets a folder of events for TensorBoard; data sets are opened for their images
   SessionFactory sessions;
   RunObserver* observer = nullptr;
   const std::atomic<bool>* stop = nullptr;  ///< set by a signal handler

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "artifact/array_file.hpp"
@@ -76,11 +77,13 @@ class Scheduler {
     if (plan_.stages[i].info->cached && !options_.fresh && cache_.contains(schedule_.identities[i].key)) check(i, kCheapBytes);
   }
 
+  bool shown(std::size_t i) const { return options_.tensorboard && is_data_set(*plan_.stages[i].info); }
+
   void decide(std::size_t i) {
     ScheduledStage& stage = schedule_.stages[i];
     const ComponentInfo& info = *plan_.stages[i].info;
     if (stage.cached && demanded_[i]) check(i, UINT64_MAX);
-    stage.runs = info.cached ? !stage.cached : demanded_[i] || info.outputs.empty();
+    stage.runs = info.cached ? !stage.cached : demanded_[i] || info.outputs.empty() || shown(i);
     if (!stage.runs) return;
     for (const Connection& connection : plan_.stages[i].inputs)
       for (const Source& source : connection.sources) demanded_[source.index] = true;
@@ -89,7 +92,10 @@ class Scheduler {
   void explain(std::size_t i) {
     ScheduledStage& stage = schedule_.stages[i];
     if (!plan_.stages[i].info->cached) {
-      stage.why = !stage.runs ? "not needed" : plan_.stages[i].info->outputs.empty() ? "it keeps no result" : readers(i);
+      stage.why = !stage.runs                             ? "not needed"
+                  : plan_.stages[i].info->outputs.empty() ? "it keeps no result"
+                  : demanded_[i]                          ? readers(i)
+                                                          : "--tensorboard shows its images";
     } else if (stage.runs) {
       stage.why = reason(i);
     }
@@ -167,6 +173,10 @@ void remember_record(const Value& record, const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+bool is_data_set(const ComponentInfo& info) {
+  return !info.cached && std::any_of(info.outputs.begin(), info.outputs.end(), [](const PortInfo& port) { return port.type == PortType::dataset; });
+}
 
 Schedule make_schedule(const Plan& plan, const Registry& registry, const RunOptions& options, Cache& cache, bool mend) {
   return Scheduler(plan, registry, options, cache, mend).make();

@@ -25,9 +25,12 @@ struct Schedule {
   std::vector<std::pair<std::size_t, std::string>> warnings;  ///< damaged results: stage, text
 };
 
+/// Whether a stage opens a data set.
+bool is_data_set(const ComponentInfo& info);
+
 /// Demand-driven: results that are not in the cache are computed; data sets and the like (uncached kinds) run where something that runs reads them,
-/// or nothing could read them. Results that will be read are checked, every checksum; the others too up to 256 MB each, beyond that their sizes. With
-/// `mend` damaged ones are removed, and the keys are in use as long as the schedule lives.
+/// or nothing could read them, or TensorBoard shows their images. Results that will be read are checked, every checksum; the others too up to 256 MB
+/// each, beyond that their sizes. With `mend` damaged ones are removed, and the keys are in use as long as the schedule lives.
 Schedule make_schedule(const Plan& plan, const Registry& registry, const RunOptions& options, Cache& cache, bool mend);
 
 /// Remembers what the stage's present result was made of, for the next time's why.

@@ -311,6 +311,7 @@ class Runner {
     run.device = options_.device;
     run.only_cached = true;
     run.weights = false;
+    run.tensorboard = options_.tensorboard;
     run.command_line = options_.command_line;
     run.versions = options_.versions;
     try {
@@ -339,6 +340,7 @@ class Runner {
                                        "--device",
                                        options_.device,
                                        "--no-weights"};
+    if (options_.tensorboard) arguments.emplace_back("--tensorboard");
     for (const fs::path& plugin : options_.plugins) arguments.insert(arguments.end(), {"--plugin", plugin.string()});
     auto process = std::make_unique<ChildProcess>(arguments, beside(options_, cell, ".out"), beside(options_, cell, ".err"), lock.fd());
     running_.push_back({i, std::move(process), std::move(lock), Clock::now(), std::move(computes), {}});

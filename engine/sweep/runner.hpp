@@ -18,6 +18,7 @@ struct SweepOptions {
   int jobs = 1;                                ///< cells side by side
   int threads = 1;                             ///< of each cell
   std::string device = "cpu";
+  bool tensorboard = false;                 ///< RunOptions::tensorboard, of cells that are run
   const std::atomic<int>* stops = nullptr;  ///< how often it was asked to stop: once, cells save what they have; twice, they are killed
   std::string command_line;
   Value versions;  ///< table, for the records of cells without a process of their own

@@ -47,14 +47,16 @@ void wait_ms(const cdc::StageContext& context, std::int64_t milliseconds) {
 
 class FakeSet final : public cdc::Dataset {
  public:
-  explicit FakeSet(std::int64_t size) : size_(size) {
+  FakeSet(std::int64_t size, std::int64_t broken) : size_(size), broken_(broken) {
     for (std::int64_t i = 0; i < size; ++i) labels_.push_back(static_cast<std::int32_t>(i % 2));
   }
   std::int64_t size() const override { return size_; }
   int channels() const override { return 1; }
   std::array<int, 2> image_size() const override { return {1, 1}; }
+  /// A pixel as bright as its number.
   cdc::Image image(std::int64_t i) const override {
-    return {1, 1, 1, std::shared_ptr<const std::uint8_t>(new std::uint8_t[1]{static_cast<std::uint8_t>(i)}, std::default_delete<const std::uint8_t[]>())};
+    if (i == broken_) throw cdc::Error("picture " + std::to_string(i) + " is torn");
+    return {1, 1, 1, std::make_shared<const std::uint8_t>(static_cast<std::uint8_t>(i))};
   }
   const std::vector<std::int32_t>& labels() const override { return labels_; }
   const std::vector<std::string>& class_names() const override { return names_; }
@@ -62,19 +64,20 @@ class FakeSet final : public cdc::Dataset {
   std::string sample_name(std::int64_t i) const override { return std::to_string(i); }
 
  private:
-  std::int64_t size_;
+  std::int64_t size_, broken_;
   std::vector<std::int32_t> labels_;
   std::vector<std::string> names_{"even", "odd"};
 };
 
 class FakeData final : public cdc::Stage {
  public:
-  std::int64_t samples = 8;
+  std::int64_t samples = 8, broken = -1;
   std::string path;
   static constexpr cdc::Out<cdc::Dataset> kData{"data", "The set"};
   static void describe(cdc::Schema<FakeData>& s) {
     s.summary("A set of numbered nothings.").uncached().unseeded();
     s.param(&FakeData::samples, "samples", "Number of samples").at_least(1);
+    s.param(&FakeData::broken, "broken", "The sample whose image cannot be read").no_effect_on_result();
     s.param(&FakeData::path, "path", "A file or folder that it depends on");
     s.output(kData);
   }
@@ -85,7 +88,7 @@ class FakeData final : public cdc::Stage {
   void run(cdc::StageContext& context) override {
     const Traced traced(context);
     context.summary("samples", samples);
-    context.out(kData, std::shared_ptr<const cdc::Dataset>(std::make_shared<FakeSet>(samples)));
+    context.out(kData, std::shared_ptr<const cdc::Dataset>(std::make_shared<FakeSet>(samples, broken)));
   }
 };
 

@@ -78,6 +78,7 @@ int run(const cdc::program::Options& options) {
   run.threads = options.threads;
   run.fresh = options.fresh;
   run.weights = !options.no_weights;
+  run.tensorboard = options.tensorboard;
   run.sessions = engine.sessions;
   run.observer = &terminal;
   run.stop = &stop;

@@ -28,6 +28,8 @@ std::optional<Options> read_options(int argc, const char* const* argv, const std
   app.add_option("--run-dir", options.run_directory, "Folder of this run (default: runs/NAME/TIME)");
   app.add_option("--cache", options.cache, "Folder of the cache (default: CDC_CACHE, else cache)");
   app.add_flag("--no-weights", options.no_weights, "Leaves the weights of trained models in the cache, and writes none to the run's folder");
+  app.add_flag("--tensorboard", options.tensorboard,
+               "Writes scalars, images and embeddings for TensorBoard to tensorboard/ in the run's folder: tensorboard --logdir runs");
   app.add_option("--plugin", options.plugins, "A further plugin library, or folder of such; may be given again")->allow_extra_args(false);
   try {
     app.parse(argc, argv);

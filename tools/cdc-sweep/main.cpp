@@ -37,7 +37,7 @@ struct Options {
   fs::path file, folder, cache;
   int jobs = 0, threads = 1;
   std::string device = "cpu", command_line;
-  bool dry_run = false, check = false, table = false;
+  bool dry_run = false, check = false, table = false, tensorboard = false;
   std::vector<fs::path> plugins;
 };
 
@@ -57,6 +57,9 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dir", o.folder, "Folder of this sweep's runs and tables (default: sweeps/NAME)");
   app.add_option("--cache", o.cache, "Folder of the cache (default: CDC_CACHE, else cache)");
+  app.add_flag(
+      "--tensorboard", o.tensorboard,
+      "Each run writes for TensorBoard, to tensorboard/ in its folder; runs that are done are left as they are: tensorboard --logdir sweeps/NAME");
   app.add_option("--plugin", o.plugins, "A further plugin library, or folder of such; may be given again")->allow_extra_args(false);
   try {
     app.parse(argc, argv);
@@ -157,6 +160,7 @@ int run(const Options& o) {
     return kWrongFile;
   }
   options.stops = &stops;
+  options.tensorboard = o.tensorboard;
   options.command_line = o.command_line;
   options.versions = cdc::program::versions(engine);
   const std::vector<cdc::PlannedCell> cells = cdc::plan_sweep(sweep, registry, options);
