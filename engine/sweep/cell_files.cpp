@@ -32,6 +32,11 @@ void keep_why(const fs::path& file, const std::string& key, const std::string& w
   write_file(file, known.to_json(2) + "\n");
 }
 
+void forget_words(const SweepOptions& options, const SweepCell& cell) {
+  std::error_code ignored;
+  for (const char* ending : {".out", ".err"}) fs::remove(beside(options, cell, ending), ignored);
+}
+
 /// The last lines of what a cell's process said.
 std::string last_words(const fs::path& file, int code) {
   std::string text;
@@ -102,21 +107,17 @@ std::vector<std::string> cell_command(const SweepOptions& options, const SweepCe
 CellOutcome end_of_process(const SweepOptions& options, const SweepCell& cell, const std::string& key, int code, const std::string& why_stopped,
                            bool told) {
   CellOutcome out;
-  const auto forget_words = [&] {
-    std::error_code ignored;
-    for (const char* ending : {".out", ".err"}) fs::remove(beside(options, cell, ending), ignored);
-  };
   try {
     if (code == 0) out.summary = summary_of(options, cell, key);
     if (!out.summary.is_null()) {
       out.state = CellOutcome::State::done;
-      forget_words();
+      forget_words(options, cell);
     } else if (!why_stopped.empty() && code == 5) {
       out.state = CellOutcome::State::stopped;
       out.message = why_stopped;
       keep_why(beside(options, cell, kStopped), key, why_stopped);
     } else if (told && (code == 5 || code > 128)) {
-      forget_words();
+      forget_words(options, cell);
     } else {
       out.state = CellOutcome::State::failed;
       if (code != 0)
@@ -139,13 +140,17 @@ CellOutcome end_of_process(const SweepOptions& options, const SweepCell& cell, c
 
 void forget_failure(const SweepOptions& options, const SweepCell& cell) {
   std::error_code ignored;
-  fs::remove(beside(options, cell, kFailed), ignored);
+  if (fs::remove(beside(options, cell, kFailed), ignored)) forget_words(options, cell);
+}
+
+std::string failure_of(const SweepOptions& options, const SweepCell& cell, const std::string& key) {
+  return why_of(beside(options, cell, kFailed), key);
 }
 
 void add_failures(const Sweep& sweep, const std::vector<PlannedCell>& cells, const SweepOptions& options, std::vector<CellOutcome>& outcomes) {
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i].state != CellOutcome::State::missing) continue;
-    outcomes[i].message = why_of(beside(options, sweep.cells[i], kFailed), cells[i].key);
+    outcomes[i].message = failure_of(options, sweep.cells[i], cells[i].key);
     if (!outcomes[i].message.empty()) outcomes[i].state = CellOutcome::State::failed;
   }
 }

@@ -26,6 +26,8 @@ std::vector<std::string> cell_command(const SweepOptions& options, const SweepCe
 /// Missing where it stopped because it was told to.
 CellOutcome end_of_process(const SweepOptions& options, const SweepCell& cell, const std::string& key, int code, const std::string& why_stopped,
                            bool told);
+/// Why its last try failed; empty where it did not.
+std::string failure_of(const SweepOptions& options, const SweepCell& cell, const std::string& key);
 /// Of an earlier try, before the next.
 void forget_failure(const SweepOptions& options, const SweepCell& cell);
 

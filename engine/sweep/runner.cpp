@@ -224,7 +224,9 @@ Value cached_summary(const SweepCell& cell, const PlannedCell& planned, const Re
   run.command_line = options.command_line;
   run.versions = options.versions;
   try {
-    return run_pipeline(plan_text(planned.pipeline, beside(options, cell, ".toml").string(), {}, registry), registry, run).summary;
+    Value summary = run_pipeline(plan_text(planned.pipeline, beside(options, cell, ".toml").string(), {}, registry), registry, run).summary;
+    forget_failure(options, cell);
+    return summary;
   } catch (const NotCached&) {
     return {};
   }

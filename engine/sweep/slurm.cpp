@@ -289,25 +289,27 @@ std::vector<CellOutcome> wait_for_slurm(const Sweep& sweep, const std::vector<Pl
       if (++failures == kMostFailures) throw;
     }
     bool at_work = failures > 0 || !tasks.empty();
-    std::vector<CellOutcome> now = sweep_outcomes(sweep, cells, options);
-    add_failures(sweep, cells, options, now);
     for (std::size_t i = 0; i < cells.size(); ++i) {
       const SweepCell& cell = sweep.cells[i];
-      const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const SlurmTask& one) { return one.id == cell.id && one.running; });
       if (outcomes[i].state != State::missing) continue;
-      if (now[i].state == State::missing) {
-        if (task != tasks.end() && begun.insert(cell.id).second) observer.begins(i);
-        // A task that was told to stop is out of the queue before it has saved what it has.
-        if (tasks.empty() && begun.count(cell.id) > 0 && !FileLock::take(beside(options, cell, ".lock"))) at_work = true;
+      outcomes[i] = outcome_of(sweep, i, cells[i].key, options);
+      if (outcomes[i].state == State::missing) {
+        outcomes[i].message = failure_of(options, cell, cells[i].key);
+        if (!outcomes[i].message.empty()) outcomes[i].state = State::failed;
+      }
+      if (outcomes[i].state != State::missing) {
+        observer.ends(i, outcomes[i], SweepObserver::How::elsewhere, 0);
         continue;
       }
-      outcomes[i] = std::move(now[i]);
-      observer.ends(i, outcomes[i], SweepObserver::How::elsewhere, 0);
+      const bool running = std::any_of(tasks.begin(), tasks.end(), [&](const SlurmTask& one) { return one.id == cell.id && one.running; });
+      if (running && begun.insert(cell.id).second) observer.begins(i);
+      // A task that was told to stop is out of the queue before it has saved what it has.
+      if (tasks.empty() && begun.count(cell.id) > 0 && !FileLock::take(beside(options, cell, ".lock"))) at_work = true;
     }
     // Twice: what a node has written may be seen here a moment later.
     empty = at_work ? 0 : empty + 1;
     const bool rest = std::any_of(outcomes.begin(), outcomes.end(), [](const CellOutcome& one) { return one.state == State::missing; });
-    if (!at_work && (!rest || empty > 1)) break;
+    if (!rest || empty > 1) break;
     if (empty == 1) pause = std::max(pause, Milliseconds(1000));
     for (const auto end = std::chrono::steady_clock::now() + pause;
          std::chrono::steady_clock::now() < end && (options.stops == nullptr || *options.stops == 0);)

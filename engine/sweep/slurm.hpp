@@ -53,7 +53,7 @@ struct SlurmSubmission {
 CDC_API SlurmSubmission submit_to_slurm(const Sweep& sweep, const std::vector<PlannedCell>& cells, std::vector<CellOutcome>& outcomes,
                                         const Registry& registry, const SweepOptions& options, const SlurmOptions& slurm, SweepObserver& observer);
 
-/// Waits until none of the sweep's tasks is queued or at work, or SweepOptions::stops says so. Returns what there is then.
+/// Waits until no cell is missing, none of the sweep's tasks is queued or at work, or SweepOptions::stops says so. Returns what there is then.
 CDC_API std::vector<CellOutcome> wait_for_slurm(const Sweep& sweep, const std::vector<PlannedCell>& cells, std::vector<CellOutcome> outcomes,
                                                 const SweepOptions& options, SweepObserver& observer);
 

@@ -10,6 +10,7 @@ class SlurmClusterTest : public FakeSweep {
  protected:
   void SetUp() override {
     FakeSweep::SetUp();
+    fs::remove_all(slurm_);
     cluster_ = std::make_unique<Process>(std::vector<std::string>{source_folder() / "tests/e2e/slurm_cluster.sh", slurm_}, folder);
     while (!fs::exists(slurm_ / "ready"))
       if (cluster_->ended_within(std::chrono::milliseconds(20))) break;
@@ -27,6 +28,7 @@ class SlurmClusterTest : public FakeSweep {
       cluster_->signal(SIGTERM);
       EXPECT_TRUE(cluster_->ended_within(std::chrono::seconds(30)));
     }
+    if (!HasFailure()) fs::remove_all(slurm_);
     FakeSweep::TearDown();
   }
 
@@ -115,7 +117,7 @@ TEST_F(SlurmClusterTest, AFolderMayHaveAnyNameAndSlurmsWordsAreQuoted) {
   const ProcessResult r = slurm(asks, {"--wait", "--dir", "100% of \"it's\""});
   EXPECT_EQ(r.code, 0) << r.out << r.err;
   EXPECT_TRUE(fs::exists(folder / "100% of \"it's\"/slurm/1-1-0.out"));
-  EXPECT_NE(r.out.find("[1/1] it's,seed=0-"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("[1/1] it_s,seed=0-"), std::string::npos) << r.out;
 }
 
 }  // namespace

@@ -255,23 +255,11 @@ TEST_F(SlurmTest, TasksEndEarlyWhatTheRuleGivesUp) {
       "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1, 2, 3]\nstop = { rule = \"halving\", stage = \"kmeans\", score = \"value\", goal = \"least\", "
       "grace = 2, factor = 2 }\n[set]\nstage.kmeans.steps = 6\nstage.kmeans.ms = 400\n";
   ASSERT_EQ(slurm(asks).code, 0);
-  std::vector<std::unique_ptr<Process>> tasks;
-  for (const std::string& line : queue()) {
-    auto environment = environment_;
-    environment.emplace_back("SLURM_ARRAY_TASK_ID", line.substr(line.find('|') + 1, 1));
-    tasks.push_back(std::make_unique<Process>(std::vector<std::string>{"/bin/bash", line.substr(line.rfind('|') + 1)}, folder, environment, folder));
-  }
-  std::string out;
-  for (auto& task : tasks) {
-    const ProcessResult r = task->wait();
-    EXPECT_EQ(r.code, 0) << r.err;
-    out += r.out;
-  }
+  const std::string out = run_queue();  // one after the other: who is given up is the same every time
   const int early = lines_with(out, ": stopped early: after epoch ");
   EXPECT_GE(early, 1) << out;
   EXPECT_LT(early, 4) << out;
   EXPECT_EQ(lines_with(out, ": done in"), 4 - early) << out;
-  write_file(folder / "queue", "");
   const ProcessResult after = slurm(asks);
   EXPECT_NE(after.out.find("; " + std::to_string(early) + " stopped early"), std::string::npos) << after.out;
 }

@@ -51,7 +51,9 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   CLI::App app("Runs a pipeline many times over, as a sweep file says, and makes one table of it. What is there already is not run again.",
                "cdc-sweep");
   app.footer(
-      "Exit codes: 2 a file or the command line, 3 a plugin could not be loaded, 4 a run failed (the others were done), 5 stopped by a signal.");
+      "Exit codes: 2 a file or the command line, 3 a plugin could not be loaded, 4 a run failed (the others were done) or Slurm refused, 5 stopped "
+      "by a signal, or a task "
+      "ended before its run.");
   app.set_version_flag("--version", CDC_VERSION);
   app.add_option("FILE", o.file, "The sweep, a TOML file: a pipeline, and what varies")->required();
   app.add_flag("--check", o.check, "Checks the file and every run that it asks for; runs nothing");
@@ -60,9 +62,10 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   app.add_option("--jobs", o.jobs, "Runs side by side (default: as many as the cores hold; as Slurm lets run)")->check(CLI::Range(1, 4096));
   app.add_option("--threads", o.threads, "Threads of each run")->check(CLI::Range(1, 4096))->capture_default_str();
   app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
-  CLI::Option* executor = app.add_option("--executor", o.executor, "local: runs on this machine; slurm: submits a job array, and ends")
-                              ->check(CLI::IsMember({"local", "slurm"}))
-                              ->capture_default_str();
+  CLI::Option* executor =
+      app.add_option("--executor", o.executor, "local: runs on this machine; slurm: submits what is missing as job arrays, and ends")
+          ->check(CLI::IsMember({"local", "slurm"}))
+          ->capture_default_str();
   app.add_option("--slurm", o.slurm, "Options for sbatch, \"--partition=gpu --time=4:00:00\"; may be given again")
       ->allow_extra_args(false)
       ->needs(executor);
@@ -254,7 +257,7 @@ int run(const Options& o) {
                                count(cdc::CellOutcome::State::done) + count(cdc::CellOutcome::State::stopped), cells.size());
       return stops > 0 ? kStopped : kDone;
     }
-    if (slurm) outcomes = cdc::wait_for_slurm(sweep, cells, std::move(outcomes), options, reporter);
+    if (slurm && o.wait) outcomes = cdc::wait_for_slurm(sweep, cells, std::move(outcomes), options, reporter);
   }
   const cdc::SweepTable table = cdc::make_table(sweep, outcomes);
   if (fs::is_directory(options.folder)) {
