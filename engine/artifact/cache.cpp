@@ -26,7 +26,8 @@ namespace {
 
 constexpr const char* kEntry = "entry.json";
 constexpr const char* kChecksum = "checksum";  // of entry.json's other entries
-constexpr const char* kFiles = "files";        // port -> {"kind", "bytes", "contents"}
+constexpr const char* kStages = "stages";
+constexpr const char* kFiles = "files";  // port -> {"kind", "bytes", "contents"}
 
 const ArtifactCodec& codec_of(PortType type) {
   const ArtifactCodec* codec = find_codec(type);
@@ -100,6 +101,16 @@ std::filesystem::path Cache::checkpoint_path(const std::string& key) const { ret
 std::filesystem::path Cache::memo_folder() const { return folder_ / "memo"; }
 std::filesystem::path Cache::last_file(const std::string& pipeline, const std::string& stage) const {
   return folder_ / "last" / plain_name(pipeline + "." + stage + ".json");
+}
+
+void Cache::mark(const std::string& key, const std::string& pipeline, const std::string& stage) {
+  const std::filesystem::path folder = entry_folder(key) / kStages, file = folder / plain_name(pipeline + "." + stage);
+  if (!contains(key)) return;
+  ::mkdir(folder.c_str(), 0777);  // not the entry's own folder: it may be removed just now
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return;  // it counts by its earlier uses
+  ::futimens(fd, nullptr);
+  ::close(fd);
 }
 
 bool Cache::contains(const std::string& key) const {

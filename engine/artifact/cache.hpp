@@ -33,8 +33,10 @@ struct CachedResult {
   std::string key, plugin;  ///< plugin: empty where the entry is damaged
   std::uint64_t bytes = 0;  ///< of its files
   std::int64_t used = 0;    ///< when a run last made or took it; seconds since 1970
-  double seconds = 0;       ///< that computing it took
-  bool in_use = false;      ///< by a run at work
+  /// For which stages, PIPELINE.STAGE, and when last for each (nanoseconds since 1970). Empty where it was last used before this was kept.
+  std::vector<std::pair<std::string, std::int64_t>> stages;
+  double seconds = 0;   ///< that computing it took
+  bool in_use = false;  ///< by a run at work
 };
 
 /// Results of stages by key: FOLDER/ab/abcd.../{entry.json, PORT.h5}; README.md tells the rest of the layout. An entry appears whole or not at all;
@@ -101,8 +103,12 @@ class CDC_API Cache {
 
   /// Everything in the cache, what was used last first.
   std::vector<CachedResult> list() const;
-  /// Which results to remove: all but the last `keep_last` of each plugin, and the longest unused until the rest has at most `max_bytes`. None in
-  /// use.
+  /// A run made or took the result for this stage of a pipeline, now. Does nothing where there is no such result.
+  void mark(const std::string& key, const std::string& pipeline, const std::string& stage);
+
+  /// Which results to remove: all but the last `keep_last` of each stage of a pipeline, and the longest unused until the rest has at most
+  /// `max_bytes`. A result of several stages is kept as long as it is among the last of one of them; one that no stage is known of counts as its
+  /// plugin's. None in use.
   struct Collection {
     std::vector<CachedResult> removed, kept;
   };

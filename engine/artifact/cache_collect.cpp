@@ -61,6 +61,22 @@ std::set<std::string> keys_in_use(const fs::path& uses, bool tidy) {
   return out;
 }
 
+/// Keys of the results that are among the last `most` of a stage, those in use counted; of a plugin, where no stage is known. `all`: the last used
+/// first.
+std::set<std::string> last_of_each(const std::vector<CachedResult>& all, std::size_t most) {
+  std::map<std::pair<bool, std::string>, std::vector<std::pair<std::int64_t, std::string>>> of;  // (whether a stage, its or the plugin's name)
+  for (const CachedResult& one : all) {
+    for (const auto& [stage, used] : one.stages) of[{true, stage}].emplace_back(used, one.key);
+    if (one.stages.empty()) of[{false, one.plugin}].emplace_back(one.used, one.key);
+  }
+  std::set<std::string> out;
+  for (auto& [what, results] : of) {
+    std::stable_sort(results.begin(), results.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (std::size_t i = 0; i < std::min(most, results.size()); ++i) out.insert(results[i].second);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::unique_ptr<Cache::Use> Cache::use(const std::vector<std::string>& keys) {
@@ -104,6 +120,10 @@ std::vector<CachedResult> Cache::list() const {
         const std::uintmax_t size = file->file_size(missing);
         if (!missing) one.bytes += size;
       }
+      for (fs::directory_iterator stage(it->path() / "stages", failure); !failure && stage != end; stage.increment(failure))
+        if (::stat(stage->path().c_str(), &status) == 0)
+          one.stages.emplace_back(stage->path().filename().string(), status.st_mtim.tv_sec * std::int64_t{1000000000} + status.st_mtim.tv_nsec);
+      std::sort(one.stages.begin(), one.stages.end());
       try {
         const Value known = entry(one.key);
         one.plugin = known.at("plugin").as_string();
@@ -121,12 +141,11 @@ Cache::Collection Cache::collect(std::optional<std::size_t> keep_last, std::opti
   const CollectLock lock(folder_, LOCK_EX);
   keys_in_use(folder_ / "uses", true);
   Collection out;
-  std::map<std::string, std::size_t> count;  // of a plugin's results, those in use too
   std::vector<CachedResult> all = list();
+  const std::set<std::string> last = keep_last ? last_of_each(all, *keep_last) : std::set<std::string>{};
   std::uint64_t bytes = 0;
   for (CachedResult& one : all) {
-    const bool old = keep_last && count[one.plugin]++ >= *keep_last;
-    if (old && !one.in_use) {
+    if (keep_last && last.count(one.key) == 0 && !one.in_use) {
       out.removed.push_back(std::move(one));
       continue;
     }

@@ -202,6 +202,34 @@ TEST_F(CollectTest, KeepsTheLastOfEachPlugin) {
   EXPECT_EQ(keys(cache->list()), "ab");
 }
 
+/// When a result was last used for a stage.
+void age_for(const Cache& cache, char key, const std::string& stage, int minutes) {
+  fs::last_write_time(cache.file(key_of(key), "features").parent_path() / "stages" / stage,
+                      fs::file_time_type::clock::now() - std::chrono::minutes(minutes));
+}
+
+TEST_F(CollectTest, KeepsTheLastOfEachStageOfAPipeline) {
+  for (const char key : std::string("abc")) cache->mark(key_of(key), "one", "kmeans");
+  for (const char key : std::string("cd")) cache->mark(key_of(key), "two", "kmeans");
+  cache->mark(key_of('x'), "one", "kmeans");  // not there
+  int minutes = 0;
+  for (const char key : std::string("bac")) age_for(*cache, key, "one.kmeans", ++minutes);
+  for (const char key : std::string("cd")) age_for(*cache, key, "two.kmeans", ++minutes);
+  const std::vector<CachedResult> all = cache->list();
+  EXPECT_EQ(keys(all), "abcde");
+  ASSERT_EQ(all[2].stages.size(), 2u);
+  EXPECT_EQ(all[2].stages[0].first, "one.kmeans");
+  EXPECT_EQ(all[2].stages[1].first, "two.kmeans");
+  EXPECT_GT(all[2].stages[0].second, all[2].stages[1].second);
+  EXPECT_TRUE(all[4].stages.empty());
+  // 'c' is the last of two, 'b' of one; 'e', of which no stage is known, of its plugin.
+  EXPECT_EQ(keys(cache->collect(1, std::nullopt, true).removed), "ad");
+  EXPECT_EQ(keys(cache->collect(2, std::nullopt, true).removed), "");
+  age_for(*cache, 'c', "two.kmeans", 60);
+  EXPECT_EQ(keys(cache->collect(1, std::nullopt, true).removed), "ac");
+  cache->verify(key_of('b'));
+}
+
 TEST_F(CollectTest, RemovesTheLongestUnusedUntilTheRestIsSmallEnough) {
   EXPECT_EQ(keys(cache->collect(std::nullopt, 3 * bytes, false).removed), "ed");
   EXPECT_EQ(keys(cache->list()), "abc");

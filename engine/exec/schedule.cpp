@@ -182,7 +182,8 @@ Schedule make_schedule(const Plan& plan, const Registry& registry, const RunOpti
   return Scheduler(plan, registry, options, cache, mend).make();
 }
 
-void remember(const Plan& plan, const Schedule& schedule, std::size_t stage, const Cache& cache) {
+void remember(const Plan& plan, const Schedule& schedule, std::size_t stage, Cache& cache) {
+  cache.mark(schedule.identities[stage].key, plan.name, plan.stages[stage].name);
   remember_record(schedule.identities[stage].record, cache.last_file(plan.name, plan.stages[stage].name));
   for (const Connection& connection : plan.stages[stage].inputs)
     for (const Source& source : connection.sources)

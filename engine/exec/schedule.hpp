@@ -34,6 +34,6 @@ bool is_data_set(const ComponentInfo& info);
 Schedule make_schedule(const Plan& plan, const Registry& registry, const RunOptions& options, Cache& cache, bool mend);
 
 /// Remembers what the stage's present result was made of, for the next time's why.
-void remember(const Plan& plan, const Schedule& schedule, std::size_t stage, const Cache& cache);
+void remember(const Plan& plan, const Schedule& schedule, std::size_t stage, Cache& cache);
 
 }  // namespace cdc

@@ -42,8 +42,6 @@ std::string line_name(const Sweep& sweep, const SweepTable& table, std::size_t r
   }
   return fmt::format("{}", fmt::join(parts, ", "));
 }
-", fmt::join(rest, ", "));
-}
 
 /// The first cell of each row of the table.
 std::vector<const SweepCell*> first_cells(const Sweep& sweep) {

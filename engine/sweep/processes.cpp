@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,6 +60,40 @@ std::optional<int> ChildProcess::ended() {
   int status = 0;
   if (!code_ && ::waitpid(pid_, &status, WNOHANG) == pid_) code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return code_;
+}
+
+std::optional<ProgramResult> run_program(const std::vector<std::string>& arguments) {
+  std::vector<char*> argv;
+  for (const std::string& one : arguments) argv.push_back(const_cast<char*>(one.c_str()));
+  argv.push_back(nullptr);
+  const int out = ::memfd_create("out", MFD_CLOEXEC), err = ::memfd_create("err", MFD_CLOEXEC);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&actions, out, 1);
+  ::posix_spawn_file_actions_adddup2(&actions, err, 2);
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  pid_t pid = -1;
+  const int failed = ::posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
+  ProgramResult result;
+  if (failed == 0) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    for (const auto& [fd, to] : {std::make_pair(out, &result.out), std::make_pair(err, &result.err)}) {
+      char part[4096];
+      off_t at = 0;
+      for (ssize_t n = 0; (n = ::pread(fd, part, sizeof part, at)) > 0; at += n) to->append(part, static_cast<std::size_t>(n));
+    }
+  }
+  for (const int fd : {out, err}) ::close(fd);
+  if (failed == ENOENT) return std::nullopt;
+  if (failed != 0) throw Error(fmt::format("{} could not be started: {}{}", arguments[0], errno_text(failed), remedy_for(failed)));
+  return result;
 }
 
 std::optional<FileLock> FileLock::take(const std::filesystem::path& file) {

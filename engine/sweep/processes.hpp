@@ -28,6 +28,13 @@ class ChildProcess {
   std::optional<int> code_;
 };
 
+/// Runs a program of PATH to its end; signals of the terminal do not reach it. Nothing comes back where there is none of this name.
+struct ProgramResult {
+  int code = -1;  ///< 128 + N where signal N ended it
+  std::string out, err;
+};
+std::optional<ProgramResult> run_program(const std::vector<std::string>& arguments);
+
 /// A lock on a file (flock), which the kernel frees when all processes that have it open are gone; -1 where another has it.
 class FileLock {
  public:

@@ -53,6 +53,9 @@ struct CellOutcome {
 /// What there is of the cells now; runs nothing.
 CDC_API std::vector<CellOutcome> sweep_outcomes(const Sweep& sweep, const std::vector<PlannedCell>& cells, const SweepOptions& options);
 
+/// Tells of those that are missing because their last try failed, in this call or another.
+CDC_API void add_failures(const Sweep& sweep, const std::vector<PlannedCell>& cells, const SweepOptions& options, std::vector<CellOutcome>& outcomes);
+
 /// Sees what happens. Called from the thread of run_sweep().
 class CDC_API SweepObserver {
  public:
@@ -69,6 +72,9 @@ class CDC_API SweepObserver {
 /// `outcomes`: as sweep_outcomes() gave them.
 CDC_API std::vector<CellOutcome> run_sweep(const Sweep& sweep, const std::vector<PlannedCell>& cells, std::vector<CellOutcome> outcomes,
                                            const Registry& registry, const SweepOptions& options, SweepObserver& observer);
+
+/// Makes the run of a cell whose results are all in the cache, without a process; null where something has to run. Call it under the cell's lock.
+CDC_API Value cached_summary(const SweepCell& cell, const PlannedCell& planned, const Registry& registry, const SweepOptions& options);
 
 /// Where a cell's run is: a run directory (engine/artifact/README.md).
 CDC_API std::filesystem::path cell_folder(const SweepOptions& options, const SweepCell& cell);

@@ -38,6 +38,8 @@ std::string check_device(const std::string& device) {
 std::string resolve_precision(const std::string& choice, const std::string& device) {
   if (choice == "float32" || choice == "bfloat16") return choice;
   if (choice != "auto") throw Error(fmt::format("precision '{}' is not known; it is one of auto, float32, bfloat16", choice));
+  if (device != "cpu" && (!at::hasCUDA() || at::getNumGPUs() == 0))
+    throw Error("precision = \"auto\" asks the GPU, and there is none on this machine: set precision = \"bfloat16\" or \"float32\"");
   const bool has = device == "cpu" ? processor_has_bfloat16() : at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
   return has ? "bfloat16" : "float32";
 }

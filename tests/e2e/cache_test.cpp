@@ -58,6 +58,31 @@ TEST_F(CacheProgram, CollectsButNothingThatARunUses) {
   EXPECT_NE(cdc_cache({"ls"}).out.find("0 results, 0 B"), std::string::npos);
 }
 
+TEST_F(CacheProgram, KeepsTheLastOfEachStageAndNotOfThePlugin) {
+  run();
+  run({"stage.kmeans.clusters=3", "stage.other.steps=6"});
+  run({"pipeline.name=q", "stage.kmeans.clusters=4"});
+  // Of 'fake.cluster' there are five results: p.kmeans 2, 3; p.other 5, 6; and for q a kmeans of its own and the first other.
+  const ProcessResult all = cdc_cache({"ls"});
+  EXPECT_NE(all.out.find("last used         for PIPELINE.STAGE\n"), std::string::npos) << all.out;
+  EXPECT_NE(all.out.find("  p.features, q.features\n"), std::string::npos) << all.out;
+  EXPECT_NE(all.out.find("9 results, "), std::string::npos) << all.out;
+  const ProcessResult gc = cdc_cache({"gc", "--keep-last", "1"});
+  EXPECT_NE(gc.out.find("2 results removed, "), std::string::npos) << gc.out;
+  const std::string left = cdc_cache({"ls"}).out;
+  for (const char* stages :
+       {"  p.features, q.features\n", "  p.kmeans\n", "  p.other\n", "  q.kmeans\n", "  p.other, q.other\n", "  p.scores\n", "  q.scores\n"})
+    EXPECT_NE(left.find(stages), std::string::npos) << stages << left;
+  // Taking one from the cache is a use.
+  run({"stage.kmeans.clusters=2"});
+  run({"stage.kmeans.clusters=3", "stage.other.steps=6"});
+  run({"stage.kmeans.clusters=2"});
+  EXPECT_EQ(cdc_cache({"gc", "--keep-last", "1"}).code, 0);
+  const std::map<std::string, std::string> now = status({"stage.kmeans.clusters=2"});
+  EXPECT_EQ(now.at("kmeans"), "cached");
+  EXPECT_NE(status({"stage.kmeans.clusters=3"}).at("kmeans"), "cached");
+}
+
 TEST_F(CacheProgram, SaysWhatIsWrong) {
   const ProcessResult none = cdc_cache({"ls"});
   EXPECT_EQ(none.code, 4);

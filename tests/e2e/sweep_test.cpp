@@ -8,41 +8,12 @@
 #include <sstream>
 
 #include "cdc/random.hpp"
-#include "support/fake_pipeline.hpp"
+#include "fake_sweep.hpp"
 
 namespace cdc::test {
 namespace {
 
-class SweepTest : public FakePipeline {
- protected:
-  void SetUp() override {
-    FakePipeline::SetUp();
-    write_file(folder / "p.toml", kFakePipeline);
-  }
-
-  std::vector<std::string> command(const std::vector<std::string>& more) const {
-    std::vector<std::string> all{binary_folder() / "bin/cdc-sweep", "s.toml", "--plugin", plugin().string()};
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
-  }
-  ProcessResult sweep(const std::string& asks, const std::vector<std::string>& more = {}) {
-    write_file(folder / "s.toml", asks);
-    return run_process(command(more), folder, environment_, folder);
-  }
-  std::string read(const std::string& file) const { return read_file(folder / "sweeps/s" / file); }
-  /// Lines of a text that hold another.
-  static int lines_with(const std::string& text, const std::string& part) {
-    std::istringstream in(text);
-    int n = 0;
-    for (std::string line; std::getline(in, line);) n += line.find(part) != std::string::npos ? 1 : 0;
-    return n;
-  }
-  int began(const std::string& stage) const { return lines_with(trace_text(), "begin " + stage); }
-
-  std::vector<std::pair<std::string, std::string>> environment_{{"CDC_CACHE", "cache"}, {"CDC_PLUGIN_PATH", ""}};
-};
-
-const std::string kSweep = "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[axes]\nstage.kmeans.clusters = [2, 3]\n[set]\nstage.images.samples = 12\n";
+class SweepTest : public FakeSweep {};
 
 TEST_F(SweepTest, RunsEachCellOnceAndMakesTheTable) {
   const ProcessResult r = sweep(kSweep);
@@ -174,7 +145,7 @@ TEST_F(SweepTest, StopsCleanlyWhenAskedAndGoesOn) {
   p.signal(SIGINT);
   const ProcessResult r = p.wait();
   EXPECT_EQ(r.code, 5) << r.out << r.err;
-  EXPECT_NE(r.out.find("stopping; 2 runs at work save what they have (again: at once)"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("stopping; 2 runs at work save what they have (Ctrl-C again: at once)"), std::string::npos) << r.out;
   EXPECT_NE(r.err.find("stopped; the same command goes on where it stopped"), std::string::npos) << r.err;
   EXPECT_EQ(r.err.find("failed"), std::string::npos) << r.err;
   EXPECT_NE(r.out.find("2 not run"), std::string::npos) << r.out;

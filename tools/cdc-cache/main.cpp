@@ -24,8 +24,10 @@ std::string bytes_text(std::uint64_t bytes) {
 }
 
 std::string line_of(const cdc::CachedResult& one) {
-  return fmt::format("{}  {:<24}  {:>10}  {:>10}  {:%Y-%m-%d %H:%M}{}\n", one.key, one.plugin.empty() ? "(damaged)" : one.plugin,
-                     bytes_text(one.bytes), cdc::program::duration_text(one.seconds), fmt::localtime(static_cast<std::time_t>(one.used)),
+  std::string stages;
+  for (const auto& [stage, used] : one.stages) stages += (stages.empty() ? "  " : ", ") + stage;
+  return fmt::format("{}  {:<24}  {:>10}  {:>10}  {:%Y-%m-%d %H:%M}{}{}\n", one.key, one.plugin.empty() ? "(damaged)" : one.plugin,
+                     bytes_text(one.bytes), cdc::program::duration_text(one.seconds), fmt::localtime(static_cast<std::time_t>(one.used)), stages,
                      one.in_use ? "  in use" : "");
 }
 
@@ -39,7 +41,8 @@ std::string count(std::size_t n) { return n == 1 ? "1 result" : fmt::format("{} 
 
 int list(const cdc::Cache& cache) {
   const std::vector<cdc::CachedResult> all = cache.list();
-  if (!all.empty()) std::cout << fmt::format("{:<32}  {:<24}  {:>10}  {:>10}  last used\n", "key", "plugin", "size", "took");
+  if (!all.empty())
+    std::cout << fmt::format("{:<32}  {:<24}  {:>10}  {:>10}  last used         for PIPELINE.STAGE\n", "key", "plugin", "size", "took");
   for (const cdc::CachedResult& one : all) std::cout << line_of(one);
   std::cout << fmt::format("{}, {} in {}\n", count(all.size()), bytes_text(total(all)), cache.folder().string());
   return kDone;
@@ -87,7 +90,8 @@ int program(int argc, char** argv) {
   CLI::App* verifies = app.add_subcommand("verify", "Reads every result and compares checksums; exit code 1 where one is damaged");
   verifies->add_flag("--remove", remove, "Removes damaged ones");
   CLI::App* collects = app.add_subcommand("gc", "Removes results that are not in use, as --keep-last and --max-size say");
-  collects->add_option("--keep-last", keep_last, "Of each plugin so many results are kept, the last used ones");
+  collects->add_option("--keep-last", keep_last,
+                       "Of each stage of a pipeline so many results are kept, the last used ones (of a plugin, where no stage is known)");
   collects->add_option("--max-size", max_size, "The longest unused go until the rest has this size: 500M, 20G")->transform(CLI::AsSizeValue(false));
   collects->add_flag("--dry-run", dry, "Says what would go");
   try {

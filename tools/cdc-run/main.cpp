@@ -26,9 +26,12 @@ enum ExitCode { kDone = 0, kWrongFile = 2, kWrongPlugin = 3, kStageFailed = 4, k
 
 std::atomic<bool> stop{false};
 
-void on_signal(int) {
-  if (stop.exchange(true)) ::_exit(kStopped);  // asked twice: at once; a kill at any moment is harmless
-  constexpr char text[] = "\nstopping; what is done is saved (again: at once)\n";
+void on_signal(int number) {
+  if (stop.exchange(true)) {
+    if (number == SIGTERM) return;  // batch systems send it to a program and to its parent, which passes it on
+    ::_exit(kStopped);              // asked twice: at once; a kill at any moment is harmless
+  }
+  constexpr char text[] = "\nstopping; what is done is saved (Ctrl-C again: at once)\n";
   [[maybe_unused]] const ssize_t wrote = ::write(2, text, sizeof text - 1);
 }
 
