@@ -314,10 +314,10 @@ function gallerySection(report, parent, drawn) {
       ...(clustering.purity && clustering.rowSums[k] > 0 && clustering.matching[k] >= 0 ? [`${percent(clustering.purity[k])} labelled so`] : []),
     ];
     const node = el(
-      "details",
-      { class: "cluster", open: true, id: `cluster-${k}` },
+      "article",
+      { class: "cluster", id: `cluster-${k}` },
       el(
-        "summary",
+        "h4",
         {},
         el("span", { class: "name", text: clustering.matching ? `Cluster ${report.clusterName(k)}` : report.clusterName(k) }),
         " ",
@@ -336,7 +336,7 @@ function gallerySection(report, parent, drawn) {
         const items = samples.map((s) => galleryItem(report, s, k));
         counts.images += items.length;
         counts.marked += items.filter((i) => i.classList.contains("other")).length;
-        body.append(el("div", { class: "row" }, el("h4", { text: title }), el("ul", {}, items)));
+        body.append(el("div", { class: "row" }, el("h5", { text: title }), el("ul", {}, items)));
       }
       if (!body.hasChildNodes()) body.append(el("p", { class: "muted", text: "No images of this cluster." }));
       body.style.minHeight = "";
@@ -389,10 +389,9 @@ function gallerySection(report, parent, drawn) {
     list,
   );
   turn(0);
-  // For paper everything of this page is drawn and open.
+  // For paper everything of this page is drawn.
   report.beforePrint.push(() => {
     for (const body of list.querySelectorAll(".rows")) body.build();
-    for (const d of list.querySelectorAll("details")) d.open = true;
   });
 }
 
