@@ -232,7 +232,7 @@ function linesOption(chart, series, c) {
     xAxis: axis(c, {
       type: isLog(chart, "x") ? "log" : "value",
       scale: true,
-      name: chart.x_title,
+      name: short(chart.x_title || "", 40),
       nameLocation: "middle",
       nameGap: 26,
       splitLine: { show: false },

@@ -112,15 +112,30 @@ function confusionChart(report, parent, drawn) {
       ),
     }),
   );
+  // Room for names left and above, and the size of a cell; a matrix of many fits on a screen.
+  const geometry = (width) => {
+    const wide = width >= 560,
+      widest = (names, most, size) => Math.max(...names.map((n) => textWidth(short(n, most), size)));
+    const left = !few
+      ? 48
+      : wide
+        ? 14 +
+          widest(
+            order.map((k) => report.clusterName(k)),
+            24,
+            12,
+          )
+        : 30;
+    const top = few ? 18 + 0.82 * widest(classes, wide ? 24 : 14, 11) : 34;
+    const cell = Math.min(few ? 60 : 720 / Math.max(order.length, classes.length), (width - left - 14) / classes.length);
+    return { wide, left, top, cell, height: order.length * (few ? Math.min(34, cell) : cell) };
+  };
   const make = (c, width) => {
     const dark = theme.name === "dark",
-      wide = width >= 560;
-    const names = Math.min(Math.max(...classes.map((n) => n.length), 4), wide ? 24 : 14);
-    const left = few ? (wide ? 14 + 6.6 * Math.min(24, Math.max(...order.map((k) => report.clusterName(k).length))) : 30) : 48;
-    const cell = Math.min(60, (width - left - 14) / Math.max(1, classes.length));
+      { wide, left, top, cell, height } = geometry(width);
     const scale = dark ? ["#1d2228", "#24466a", "#3a7fc0", "#a9d6ff"] : ["#f3f5f8", "#c3d9ee", "#5b9bd1", "#0b4480"];
     return {
-      grid: { left, width: cell * classes.length, top: few ? 16 + names * 5.6 : 34, height: confusionHeight(cell) },
+      grid: { left, width: cell * classes.length, top, height },
       xAxis: axis(c, {
         type: "category",
         position: "top",
@@ -203,16 +218,10 @@ function confusionChart(report, parent, drawn) {
       ],
     };
   };
-  const confusionHeight = (cell) => Math.max(1, order.length) * Math.min(cell, few ? 34 : cell);
-  const height = (width) => {
-    const wide = width >= 560,
-      names = Math.min(Math.max(...classes.map((n) => n.length), 4), wide ? 24 : 14);
-    const left = few ? (wide ? 14 + 6.6 * Math.min(24, Math.max(...order.map((k) => report.clusterName(k).length))) : 30) : 48;
-    return (few ? 16 + names * 5.6 : 34) + confusionHeight(Math.min(60, (width - left - 14) / Math.max(1, classes.length))) + 8;
-  };
+  const height = (width) => geometry(width).top + geometry(width).height + 8;
   const label = say(
-    `Confusion matrix of ${plural(order.length, "cluster")} and ${plural(classes.length, "class", "classes")} after matching:`,
-    `${percent(hit / Math.max(1, total))} of labelled samples are in their class's cluster.`,
+    `Confusion matrix of ${plural(order.length, "cluster")} and ${plural(classes.length, "class", "classes")}.`,
+    clustering.matching && `After matching, ${percent(hit / Math.max(1, total))} of labelled samples are in their class's cluster.`,
     worst && `Most that are not: ${worst}.`,
   );
   const entry = chartBox({ label, height, make });
@@ -314,10 +323,10 @@ function gallerySection(report, parent, drawn) {
       ...(clustering.purity && clustering.rowSums[k] > 0 && clustering.matching[k] >= 0 ? [`${percent(clustering.purity[k])} labelled so`] : []),
     ];
     const node = el(
-      "details",
-      { class: "cluster", open: true, id: `cluster-${k}` },
+      "article",
+      { class: "cluster", id: `cluster-${k}` },
       el(
-        "summary",
+        "h4",
         {},
         el("span", { class: "name", text: clustering.matching ? `Cluster ${report.clusterName(k)}` : report.clusterName(k) }),
         " ",
@@ -336,7 +345,7 @@ function gallerySection(report, parent, drawn) {
         const items = samples.map((s) => galleryItem(report, s, k));
         counts.images += items.length;
         counts.marked += items.filter((i) => i.classList.contains("other")).length;
-        body.append(el("div", { class: "row" }, el("h4", { text: title }), el("ul", {}, items)));
+        body.append(el("div", { class: "row" }, el("h5", { text: title }), el("ul", {}, items)));
       }
       if (!body.hasChildNodes()) body.append(el("p", { class: "muted", text: "No images of this cluster." }));
       body.style.minHeight = "";
@@ -389,10 +398,9 @@ function gallerySection(report, parent, drawn) {
     list,
   );
   turn(0);
-  // For paper everything of this page is drawn and open.
+  // For paper everything of this page is drawn.
   report.beforePrint.push(() => {
     for (const body of list.querySelectorAll(".rows")) body.build();
-    for (const d of list.querySelectorAll("details")) d.open = true;
   });
 }
 

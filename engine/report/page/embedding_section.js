@@ -191,6 +191,7 @@ function buildLegend(legend, map, by) {
     item.addEventListener("focus", () => item.matches(":focus-visible") && forward(true)());
     return item;
   });
+  legend.classList.toggle("many", items.filter(Boolean).length > FEW);
   legend.showAll = (shown) => {
     for (const item of items) if (item) item.show(shown);
     map.draw();
