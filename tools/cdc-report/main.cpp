@@ -82,7 +82,9 @@ std::pair<cdc::Value, fs::path> sweep_data(const Options& o, const cdc::Registry
   options.cache = o.cache.empty() ? cdc::program::default_cache() : o.cache;
   options.command_line = fmt::format("cdc-sweep {}{}", o.what.string(), o.folder.empty() ? "" : " --dir " + o.folder.string());
   const std::vector<cdc::PlannedCell> cells = cdc::plan_sweep(sweep, registry, options);
-  return {cdc::sweep_report(o.what, sweep, cdc::sweep_outcomes(sweep, cells, options), options, o.report), options.folder};
+  std::vector<cdc::CellOutcome> outcomes = cdc::sweep_outcomes(sweep, cells, options);
+  cdc::add_failures(sweep, cells, options, outcomes);
+  return {cdc::sweep_report(o.what, sweep, outcomes, options, o.report), options.folder};
 }
 
 int run(const Options& o) {
