@@ -348,7 +348,7 @@ def sorting(browser, file, data):
     head = f"#table thead th:nth-child({at + 1})"
     read = lambda: browser.js("return [...document.querySelectorAll('#table tbody tr')].map((r) => r.children[2].textContent)")
     means = [r["values"][0]["mean"] for r in data["table"]["rows"] if r["values"][0]]
-    number = lambda text: float(re.search(r"0\.\d+", text).group())
+    number = lambda text: float((re.search(r"0\.\d+", text) or [np.nan])[0])
     for way, order in (("descending", sorted(means, reverse=True)), ("ascending", sorted(means))):
         browser.js("document.querySelector(arguments[0]).querySelector('button').click()", head)
         texts = read()
