@@ -314,13 +314,41 @@ def printed(browser, file, least):
     return pages
 
 
+def absent(browser, file, data):
+    """Whatever the data lacks, the page shows the rest, and what can be pressed on it works."""
+    one_less = lambda part, key: {k: v for k, v in part.items() if k != key}
+    variants = {key: one_less(data, key) for key in data if key not in ("kind", "title", "made")}
+    for key in data.get("clusterings", [{}])[0]:
+        variants[f"clusterings.{key}"] = {**data, "clusterings": [one_less(data["clusterings"][0], key), *data["clusterings"][1:]]}
+    for what, variant in variants.items():
+        file.write_text(fixtures.page(variant))
+        problems_before = len(problems)
+        browser.open(file)
+        browser.js(
+            """for (const rows of document.querySelectorAll('.gallery .rows')) rows.build();
+               const map = cdcReport.report.embedding;
+               for (let i = 0; map && i < map.count; i += 10) map.select(i, 'key');
+               for (const one of document.querySelectorAll('input[type=radio], th button')) one.click();
+               for (const one of document.querySelectorAll('select')) {
+                 one.selectedIndex = one.options.length - 1;
+                 one.dispatchEvent(new Event('change'));
+               }
+               dispatchEvent(new Event('beforeprint'));
+               dispatchEvent(new Event('afterprint'))"""
+        )
+        browser.frame()
+        browser.quiet(file)
+        check(len(problems) == problems_before, "so much for a", data["kind"], "without", what)
+    return len(variants)
+
+
 def sorting(browser, file, data):
     """The table of a sweep sorts by a score, the best first, what is missing last; then the other way."""
     where, at = f"{file.stem} {browser.where}: table", 2
     head = f"#table thead th:nth-child({at + 1})"
     read = lambda: browser.js("return [...document.querySelectorAll('#table tbody tr')].map((r) => r.children[2].textContent)")
     means = [r["values"][0]["mean"] for r in data["table"]["rows"] if r["values"][0]]
-    number = lambda text: float(re.search(r"0\.\d+", text).group())
+    number = lambda text: float((re.search(r"0\.\d+", text) or [np.nan])[0])
     for way, order in (("descending", sorted(means, reverse=True)), ("ascending", sorted(means))):
         browser.js("document.querySelector(arguments[0]).querySelector('button').click()", head)
         texts = read()
@@ -358,6 +386,8 @@ try:
         for dark in (False, True):
             browser.view(width, height, dark)
             for name in data:
+                if name in ("many", "thousand") and dark != (width > 1000):
+                    continue
                 drawn = shows(browser, files[name], data[name])
                 views += 1
                 if drawn is None:
@@ -380,6 +410,8 @@ try:
     browser.open(files["ten"])
     touching(browser, files["ten"])
     browser.view(1280, 900, False)
+    lacking = absent(browser, folder / "absent.html", fixtures.run(samples=120, classes=3, names=["a", "b", "c"]))
+    lacking += absent(browser, folder / "absent.html", fixtures.sweep())
     browser.open(files["hundred"])
     gallery(browser, files["hundred"], data["hundred"])
     browser.open(files["sweep"])
@@ -396,4 +428,4 @@ try:
     check(frame < 250, "70,000 points take", frame, "ms to draw")
 finally:
     browser.driver.quit()
-print(json.dumps({"problems": problems, "views": views, "pages": pages, "milliseconds": frame}))
+print(json.dumps({"problems": problems, "views": views, "pages": pages, "milliseconds": frame, "lacking": lacking}))

@@ -290,7 +290,7 @@ function gallerySection(report, parent, drawn) {
   const sorts = {
     class: [clustering.matching ? "class" : "size", (a, b) => rank.get(a.cluster) - rank.get(b.cluster)],
     number: ["number", (a, b) => a.cluster - b.cluster],
-    ...(clustering.matching
+    ...(clustering.purity
       ? {
           size: ["size", (a, b) => clustering.sizes[b.cluster] - clustering.sizes[a.cluster]],
           purity: ["share of its class, least first", (a, b) => clustering.purity[a.cluster] - clustering.purity[b.cluster]],

@@ -372,7 +372,7 @@ function runPage(report, drawn) {
 function sweepPage(report, drawn) {
   const { data } = report,
     { sweep } = data;
-  if (data.table && data.table.rows.length) section("table", "Scores", (node) => tableSection(data, node, drawn));
+  if (data.table && (data.table.rows || []).length) section("table", "Scores", (node) => tableSection(data, node, drawn));
   notesSection(data, drawn);
   if ((data.charts || []).length)
     section("charts", "Charts", (node) => {

@@ -58,7 +58,7 @@ function sortableTable(columns, rows, { label, rowClass }) {
 }
 
 function tableSection(data, parent, drawn) {
-  const { table } = data,
+  const table = { labels: [], scores: [], ...data.table },
     best = table.rows.some((r) => r.values.some((v) => v && v.best));
   const repeated = table.rows.some((r) => r.values.some((v) => v && v.runs > 1));
   const columns = [
@@ -73,7 +73,7 @@ function tableSection(data, parent, drawn) {
       sort: (r) => (r.values[at] ? r.values[at].mean : null),
       cell: (r) => {
         const v = r.values[at];
-        if (!v) return el("span", { class: "muted", text: "none" });
+        if (!v || typeof v.mean !== "number") return el("span", { class: "muted", text: "none" });
         const [mean, deviation] = spread(v.mean, v.runs > 1 ? v.deviation : null);
         return el(
           "span",
@@ -111,7 +111,7 @@ const STATES = { done: "✓ done", failed: "✗ failed", stopped: "■ stopped e
 
 function cellsSection(data, parent, drawn) {
   const cells = data.cells,
-    scores = data.table ? data.table.scores.filter((s) => cells.some((c) => c.scores && s in c.scores)) : [];
+    scores = data.table ? (data.table.scores || []).filter((s) => cells.some((c) => c.scores && s in c.scores)) : [];
   const named = scores.length ? scores : [...new Set(cells.flatMap((c) => Object.keys(c.scores || {})))].slice(0, 8);
   const failures = cells.filter((c) => c.state === "failed"),
     states = new Map();
