@@ -11,6 +11,7 @@
 #include "cdc/parallel.hpp"
 #include "numeric/eigen.hpp"
 #include "numeric/kmeans_detail.hpp"
+#include "numeric/neighbor_graph.hpp"
 
 namespace cdc {
 namespace {
@@ -20,14 +21,6 @@ constexpr double kLeastWeight = 1e-10;      ///< keeps a far row tied to the gra
 constexpr double kTolerance = 1e-6;         ///< of the eigenvectors' residuals
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
-
-/// A symmetric weighted graph, by rows.
-struct Graph {
-  std::vector<std::int64_t> begin;  ///< [N + 1]
-  std::vector<std::int32_t> other;
-  std::vector<double> weight;
-  std::int64_t nodes() const { return static_cast<std::int64_t>(begin.size()) - 1; }
-};
 
 /// [N] the distance to the 7th neighbour (the last, where there are fewer). Where that is 0, that to the next neighbour that is elsewhere, or the
 /// mean of all others' scales.
@@ -47,50 +40,21 @@ std::vector<double> scales(const Neighbors& near) {
   return out;
 }
 
-Graph make_graph(const Neighbors& near, SpectralOptions::Weights weights) {
+NeighborGraph make_graph(const Neighbors& near, SpectralOptions::Weights weights) {
   const std::int64_t n = near.queries, k = near.k;
-  const std::vector<double> scale = weights == SpectralOptions::Weights::gaussian ? scales(near) : std::vector<double>();
-  Graph both;
-  both.begin.assign(size(n + 1), 0);
-  for (std::int64_t i = 0; i < n; ++i) {
-    both.begin[size(i + 1)] += k;
-    for (std::int64_t j = 0; j < k; ++j) ++both.begin[size(near.index[size(i * k + j)]) + 1];
-  }
-  std::partial_sum(both.begin.begin(), both.begin.end(), both.begin.begin());
-  std::vector<std::pair<std::int32_t, double>> edges(size(both.begin.back()));
-  std::vector<std::int64_t> next(both.begin.begin(), both.begin.end() - 1);
-  for (std::int64_t i = 0; i < n; ++i)
-    for (std::int64_t j = 0; j < k; ++j) {
-      const std::int32_t o = near.index[size(i * k + j)];
-      double w = 1;
-      if (!scale.empty()) {
-        const auto distance = static_cast<double>(near.distance[size(i * k + j)]);
-        w = std::max(kLeastWeight, std::exp(-distance * distance / (scale[size(i)] * scale[size(o)])));
-      }
-      edges[size(next[size(i)]++)] = {o, w / 2};
-      edges[size(next[size(o)]++)] = {static_cast<std::int32_t>(i), w / 2};
+  std::vector<double> weight(size(n * k), 1.0);
+  if (weights == SpectralOptions::Weights::gaussian) {
+    const std::vector<double> scale = scales(near);
+    for (std::int64_t e = 0; e < n * k; ++e) {
+      const auto distance = static_cast<double>(near.distance[size(e)]);
+      weight[size(e)] = std::max(kLeastWeight, std::exp(-distance * distance / (scale[size(e / k)] * scale[size(near.index[size(e)])])));
     }
-  // An edge that both ends have is there twice in either row.
-  Graph out;
-  out.begin.assign(1, 0);
-  for (std::int64_t i = 0; i < n; ++i) {
-    std::sort(edges.begin() + both.begin[size(i)], edges.begin() + both.begin[size(i + 1)]);
-    for (std::int64_t e = both.begin[size(i)]; e < both.begin[size(i + 1)]; ++e) {
-      const auto& [o, w] = edges[size(e)];
-      if (static_cast<std::int64_t>(out.other.size()) > out.begin.back() && out.other.back() == o) {
-        out.weight.back() += w;
-      } else {
-        out.other.push_back(o);
-        out.weight.push_back(w);
-      }
-    }
-    out.begin.push_back(static_cast<std::int64_t>(out.other.size()));
   }
-  return out;
+  return join_neighbors(near, weight, JoinWeights::mean);
 }
 
 /// [N] the number of each node's component, from 0 in order of their first nodes.
-std::vector<std::int32_t> components(const Graph& graph, std::int64_t& count) {
+std::vector<std::int32_t> components(const NeighborGraph& graph, std::int64_t& count) {
   std::vector<std::int32_t> out(size(graph.nodes()), -1);
   std::vector<std::int64_t> open;
   count = 0;
@@ -115,7 +79,7 @@ std::vector<std::int32_t> components(const Graph& graph, std::int64_t& count) {
 
 /// What eigenvectors are computed of.
 struct Normalised {
-  const Graph& graph;
+  const NeighborGraph& graph;
   std::vector<std::int32_t> component;  ///< [N]
   std::int64_t components = 0;
   std::vector<double> root;  ///< [N] D^1/2
@@ -123,7 +87,7 @@ struct Normalised {
   std::vector<double> known;
 };
 
-Normalised normalise(const Graph& graph) {
+Normalised normalise(const NeighborGraph& graph) {
   Normalised out{graph, {}, 0, std::vector<double>(size(graph.nodes())), {}};
   out.component = components(graph, out.components);
   std::vector<double> volume(size(out.components), 0.0);
@@ -190,7 +154,7 @@ SpectralResult spectral_clustering(const float* x, std::int64_t n, std::int64_t 
   check_rows(x, n, d, options.distance);
   if (options.neighbors < 1 || options.neighbors >= n)
     throw Error(fmt::format("spectral clustering of {} rows ties each to 1 .. {} neighbours; neighbors = {}", n, n - 1, options.neighbors));
-  Graph graph;
+  NeighborGraph graph;
   {
     const Neighbors near = nearest_neighbors(x, n, d, options.neighbors, options.distance, [&](std::int64_t done) {
       report("neighbours", done, n);
