@@ -50,7 +50,9 @@ int main(int argc, char** argv) {
   }
   if (std::strcmp(argv[1], "embed") == 0 && argc == 7) {
     double neighbors = 0, first = 0;
-    const cdc::Umap r = cdc::umap_embedding(x.data(), n, d, {}, [&](const cdc::UmapProgress& p) {
+    cdc::UmapOptions options;
+    if (const char* seed = std::getenv("UMAP_SEED")) options.seed = std::strtoull(seed, nullptr, 10);
+    const cdc::Umap r = cdc::umap_embedding(x.data(), n, d, options, [&](const cdc::UmapProgress& p) {
       if (std::strcmp(p.step, "neighbours") == 0) neighbors = seconds();
       if (std::strcmp(p.step, "epochs") == 0 && first == 0) first = seconds();
       return true;
