@@ -111,7 +111,7 @@ struct Epoch {
 /// Where nodes begin .. end-1 go in one epoch, [end - begin, 2], from where all are: eight at a time, each in a lane of its own.
 CDC_CLONES void move_nodes(const Edges& edges, const float* points, std::int64_t begin, std::int64_t end, const Epoch& epoch, float* moved) {
   std::vector<std::uint32_t> due, back;  // [.., 8] the other ends of sampled edges, and in reverse order
-  const float a = epoch.a, b = epoch.b, pull = -2 * a * b, push = 2 * b, now = epoch.number, before = epoch.number - 1;
+  const float a = epoch.a, b = epoch.b, pull = -2 * a * b, push = 2 * b, now = epoch.number, before = std::max(0.0f, epoch.number - 1);
   for (std::int64_t first = begin; first < end; first += kWidth) {
     const auto lanes = static_cast<int>(std::min<std::int64_t>(kWidth, end - first));
     std::uint32_t node[kWidth];
