@@ -23,6 +23,6 @@ enum class JoinWeights {
 };
 
 /// The graph that ties each row to its neighbours and to those whose neighbour it is; `weight` [N, k] of each neighbour.
-NeighborGraph join_neighbors(const Neighbors& near, const std::vector<double>& weight, JoinWeights join);
+CDC_API NeighborGraph join_neighbors(const Neighbors& near, const std::vector<double>& weight, JoinWeights join);
 
 }  // namespace cdc

@@ -62,7 +62,7 @@ typedef std::uint32_t Unsigned __attribute__((vector_size(kWidth * sizeof(float)
 
 /// x^b for x > 0 and 0 < b < 4, to about 1e-5 of it: polynomials for log2 in [1, 2) and 2^t in [0, 1) from Chebyshev's points. Kept within float32's
 /// range; of 0 something small.
-CDC_INLINE Floats power(Floats x, float b) {
+CDC_INLINE Floats power(const Floats& x, float b) {
   const Ints bits = reinterpret_cast<Ints>(x);
   const Floats m = reinterpret_cast<Floats>((bits & 0x7fffff) | 0x3f800000);
   const Floats log =
@@ -77,7 +77,8 @@ CDC_INLINE Floats power(Floats x, float b) {
          (((((0.00189511f * f + 0.00894621f) * f + 0.05586328f) * f + 0.24014077f) * f + 0.69315462f) * f + 0.9999999f);
 }
 
-CDC_INLINE Floats clip(Floats v) {
+CDC_INLINE Floats clip(const Floats& unclipped) {
+  Floats v = unclipped;
   v = v < Floats{} - kClip ? Floats{} - kClip : v;
   return v > Floats{} + kClip ? Floats{} + kClip : v;
 }
@@ -109,8 +110,8 @@ struct Epoch {
 
 /// Where nodes begin .. end-1 go in one epoch, [end - begin, 2], from where all are: eight at a time, each in a lane of its own.
 CDC_CLONES void move_nodes(const Edges& edges, const float* points, std::int64_t begin, std::int64_t end, const Epoch& epoch, float* moved) {
-  std::vector<std::uint32_t> due;  // [.., 8] the other ends of sampled edges
-  const float a = epoch.a, b = epoch.b, pull = -2 * a * b, push = 2 * b, now = epoch.number, before = epoch.number - 1;
+  std::vector<std::uint32_t> due, back;  // [.., 8] the other ends of sampled edges, and in reverse order
+  const float a = epoch.a, b = epoch.b, pull = -2 * a * b, push = 2 * b, now = epoch.number, before = std::max(0.0f, epoch.number - 1);
   for (std::int64_t first = begin; first < end; first += kWidth) {
     const auto lanes = static_cast<int>(std::min<std::int64_t>(kWidth, end - first));
     std::uint32_t node[kWidth];
@@ -129,8 +130,12 @@ CDC_CLONES void move_nodes(const Edges& edges, const float* points, std::int64_t
       most = std::max(most, count);
     }
     for (int l = lanes; l < kWidth; ++l) node[l] = node[0];
-    for (int l = 0; l < kWidth; ++l)  // a node has no edge with itself: nothing
-      for (std::int32_t s = counts[l]; s < most; ++s) due[size(s * kWidth + l)] = node[l];
+    back.resize(std::max(back.size(), due.size()));
+    for (int l = 0; l < kWidth; ++l) {
+      const std::int32_t count = counts[l];
+      for (std::int32_t s = 0; s < count; ++s) back[size(s * kWidth + l)] = due[size((count - 1 - s) * kWidth + l)];
+      for (std::int32_t s = count; s < most; ++s) due[size(s * kWidth + l)] = back[size(s * kWidth + l)] = node[l];  // to be loaded, not used
+    }
     Floats x, y;
     load(points, node, x, y);
     Unsigned random;
@@ -138,28 +143,38 @@ CDC_CLONES void move_nodes(const Edges& edges, const float* points, std::int64_t
     random = mix(random) ^ epoch.key;
     random = mix(random);
     for (std::int32_t s = 0; s < most; ++s) {
-      Floats other_x, other_y;
-      load(points, due.data() + s * kWidth, other_x, other_y);
-      const Floats dx = x - other_x, dy = y - other_y, square = dx * dx + dy * dy, p = power(square, b);
-      Floats g = pull * p / (square * (1.0f + a * p));
-      g = square > Floats{} ? g : Floats{};
-      // The edge is in the reference's list in either direction, and each moves both its ends: twice the step for this one.
-      x += 2 * epoch.alpha * clip(g * dx);
-      y += 2 * epoch.alpha * clip(g * dy);
+      const Ints active = s < counts;
+      // The edge is in the reference's list in either direction, and each moves both its ends: two steps for this one, with others between.
+      const auto attract = [&](const std::uint32_t* others) __attribute__((always_inline)) {
+        Floats other_x, other_y;
+        load(points, others, other_x, other_y);
+        const Floats dx = x - other_x, dy = y - other_y, square = dx * dx + dy * dy, p = power(square, b);
+        Floats g = pull * p / (square * (1.0f + a * p));
+        g = square > Floats{} ? g : Floats{};
+        g = active ? g : Floats{};
+        x += epoch.alpha * clip(g * dx);
+        y += epoch.alpha * clip(g * dy);
+      };
+      attract(due.data() + s * kWidth);
+      // In the reference the other end's step may come at any time: here after the first or after the negative samples, in turn.
+      const bool pushed_last = (s & 1) == 0;
+      if (pushed_last) attract(back.data() + s * kWidth);
       Floats push_x{}, push_y{};
       for (int k = 0; k < kNegatives; ++k) {
         const Unsigned bits = mix(random);
         random += 1;
         std::uint32_t sample[kWidth];
         for (int l = 0; l < kWidth; ++l) sample[l] = static_cast<std::uint32_t>((std::uint64_t{bits[l]} * epoch.nodes) >> 32);
+        Floats other_x, other_y;
         load(points, sample, other_x, other_y);
         const Floats ex = x - other_x, ey = y - other_y, far = ex * ex + ey * ey;
         const Floats h = push / ((kClosest + far) * (1.0f + a * power(far, b)));
         push_x += clip(h * ex);
         push_y += clip(h * ey);
       }
-      x += s < counts ? epoch.alpha * push_x : Floats{};
-      y += s < counts ? epoch.alpha * push_y : Floats{};
+      x += active ? epoch.alpha * push_x : Floats{};
+      y += active ? epoch.alpha * push_y : Floats{};
+      if (!pushed_last) attract(back.data() + s * kWidth);
     }
     for (int l = 0; l < lanes; ++l) {
       moved[2 * (first - begin + l)] = x[l];
