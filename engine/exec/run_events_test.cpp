@@ -81,6 +81,16 @@ TEST_F(RunEventsTest, OfCachedStagesTheSame) {
   for (const auto& [tag, picture] : first.pictures) EXPECT_EQ(second.pictures.at(tag).png, picture.png) << tag;
 }
 
+TEST_F(RunEventsTest, WhereNothingMayRunDataSetsAreOpenedAllTheSame) {
+  RunOptions all = options(listener);
+  all.tensorboard = all.only_cached = true;
+  EXPECT_EQ(test::error_of([&] { run_pipeline(plan(), registry(), all); }), "stage 'features' would have to run: no result with this key");
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+  run();
+  run_pipeline(plan(), registry(), all);
+  EXPECT_EQ(seen_in(shown()).pictures.size(), 3u);
+}
+
 TEST_F(RunEventsTest, TheProjectorGetsFeaturesWithClustersLabelsAndPictures) {
   run_shown({"stage.images.samples=10"});
   EXPECT_EQ(read_file(shown() / "projector_config.pbtxt"),

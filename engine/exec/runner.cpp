@@ -27,7 +27,7 @@ std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std:
 /// The schedule, where it may be kept to.
 Schedule allowed(Schedule schedule, const Plan& plan, const RunOptions& options) {
   for (std::size_t i = 0; options.only_cached && i < schedule.stages.size(); ++i)
-    if (schedule.stages[i].runs && !is_data_set(*plan.stages[i].info))
+    if (schedule.stages[i].runs && !(options.tensorboard && is_data_set(*plan.stages[i].info)))
       throw NotCached(fmt::format("stage '{}' would have to run: {}", plan.stages[i].name, schedule.stages[i].why));
   return schedule;
 }
