@@ -40,6 +40,7 @@ class Embedding {
     if (count === 0) [x0, y0, x1, y1] = [0, 0, 1, 1];
     const side = Math.max(x1 - x0, y1 - y0, 1e-9);
     this.bounds = { x0, y0, x1, y1, cell: (side * 1.0001) / GRID };
+    this.core = this.coreOf();
     const starts = new Uint32Array(GRID * GRID + 1),
       cellOf = new Uint16Array(count);
     for (let i = 0; i < count; ++i) {
@@ -64,6 +65,25 @@ class Embedding {
     }
   }
 
+  /** Where all but a few stray points lie, with room around them: what is shown first. */
+  coreOf() {
+    const { points, count, bounds } = this,
+      step = Math.ceil(count / 10000),
+      range = (axis, low, high) => {
+        const all = [];
+        for (let i = 0; i < count; i += step) all.push(points[2 * i + axis]);
+        all.sort((a, b) => a - b);
+        if (all.length === 0) return [low, high];
+        const from = all[Math.floor(0.002 * (all.length - 1))],
+          to = all[Math.ceil(0.998 * (all.length - 1))],
+          room = 0.08 * (to - from);
+        return [Math.max(low, from - room), Math.min(high, to + room)];
+      },
+      [x0, x1] = range(0, bounds.x0, bounds.x1),
+      [y0, y1] = range(1, bounds.y0, bounds.y1);
+    return { x0, y0, x1, y1 };
+  }
+
   /** Groups of the samples, and a colour for each (#rrggbb). */
   colour(groups, colours) {
     this.groups = groups;
@@ -86,18 +106,19 @@ class Embedding {
     this.canvas.height = Math.round(clientHeight * ratio);
     this.pixels = this.context.createImageData(this.canvas.width, this.canvas.height);
     this.words = new Uint32Array(this.pixels.data.buffer);
-    const { x0, y0, x1, y1 } = this.bounds,
+    const fitting = ({ x0, y0, x1, y1 }) => Math.min((clientWidth - 24) / Math.max(1e-9, x1 - x0), (clientHeight - 24) / Math.max(1e-9, y1 - y0)),
       zoomed = before ? this.scale / this.least : 1;
-    this.least = Math.min((clientWidth - 24) / Math.max(1e-9, x1 - x0), (clientHeight - 24) / Math.max(1e-9, y1 - y0));
+    this.least = fitting(this.bounds);
+    this.usual = fitting(this.core);
     this.scale = this.least * zoomed;
     if (!before) this.home();
     return true;
   }
   home() {
-    const { x0, y0, x1, y1 } = this.bounds;
+    const { x0, y0, x1, y1 } = this.core;
     this.x = (x0 + x1) / 2;
     this.y = (y0 + y1) / 2;
-    this.scale = this.least;
+    this.scale = this.usual;
     this.draw();
   }
   /** Zooms by a factor about a place of the canvas (its middle without one). */
@@ -119,8 +140,8 @@ class Embedding {
     const { x0, y0, x1, y1 } = this.bounds;
     this.x = Math.min(x1, Math.max(x0, this.x));
     this.y = Math.min(y1, Math.max(y0, this.y));
-    // One finger scrolls the page past a view that shows everything, and pans one that does not.
-    this.canvas.style.touchAction = this.scale > this.least * 1.01 ? "none" : "pan-y";
+    // One finger scrolls the page past the view as it is at first, and pans a closer one.
+    this.canvas.style.touchAction = this.scale > this.usual * 1.01 ? "none" : "pan-y";
   }
   place(i) {
     return [(this.points[2 * i] - this.x) * this.scale + this.size.width / 2, (this.points[2 * i + 1] - this.y) * this.scale + this.size.height / 2];

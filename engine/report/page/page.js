@@ -267,6 +267,8 @@ function scoresSection(data, drawn) {
       const protocol = group.protocol || {},
         nested = Object.entries(protocol).filter(([, v]) => typeof v === "object" && v !== null);
       const text = protocolText(protocol);
+      const usual = plain.filter(([name]) => name in SCORE_NAMES).map(([name]) => name),
+        large = new Set(usual.length ? usual : plain.slice(0, 3).map(([name]) => name));
       grid.append(
         el(
           "article",
@@ -279,9 +281,9 @@ function scoresSection(data, drawn) {
               const [title, meaning] = SCORE_NAMES[name] || [name.replace(/_/g, " "), name];
               return el(
                 "div",
-                { class: typeof value === "number" ? "" : "text" },
+                { class: typeof value !== "number" ? "text" : large.has(name) ? "" : "minor" },
                 el("dt", {}, el("abbr", { title: meaning, text: title })),
-                el("dd", { title: String(value), text: typeof value === "number" ? score(value) : String(value) }),
+                el("dd", { title: String(value), text: typeof value !== "number" || (Number.isInteger(value) && !large.has(name)) ? String(value) : score(value) }),
               );
             }),
           ),
