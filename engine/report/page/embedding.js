@@ -189,7 +189,7 @@ class Embedding {
       height = this.canvas.height,
       { ratio } = size;
     words.fill(packed(theme.colour("plot")));
-    const zoomed = this.scale / this.least;
+    const zoomed = this.scale / this.usual;
     // A larger point where there is room: with few samples, and zoomed in.
     const radius = Math.min(5, Math.max(1.1, Math.sqrt((size.width * size.height) / Math.max(1, this.count)) * 0.22 * zoomed ** 0.5)) * ratio;
     const hidden = new Uint8Array(colours ? colours.length : 1);

@@ -18,7 +18,7 @@ function embeddingSection(report, parent, drawn) {
     { class: "tools" },
     button("+", "Zoom in", () => map.zoom(1.6)),
     button("−", "Zoom out", () => map.zoom(1 / 1.6)),
-    button("⤢", "Show everything", () => map.home()),
+    button("⤢", "As at first", () => map.home()),
   );
   const legend = el("div", { class: "legend", role: "group", "aria-label": "Groups of points: press to hide or show" });
   const clustered = report.clusterings.length > 0 && report.clusterings.every((c) => c.of);
