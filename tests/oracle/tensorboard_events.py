@@ -5,15 +5,16 @@ Run: build/oracle-venv/bin/python tests/oracle/tensorboard_events.py LOGDIR [COM
 Read by its EventAccumulator, and by its server through the API that its page uses, once with each of its readers ("slow", in Python; "fast", in Rust). With a
 command all of them first read what is there, then the command is run, and what they have afterwards counts.
 """
+import faulthandler
 import hashlib
 import io
 import json
-import os
 import pathlib
 import re
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.parse
 import urllib.request
@@ -21,6 +22,7 @@ import urllib.request
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+faulthandler.dump_traceback_later(400, exit=True)  # should a server hang: says where
 logdir, command = pathlib.Path(sys.argv[1]), sys.argv[2:]
 
 
@@ -33,24 +35,24 @@ def picture(data):
 
 class Server:
     def __init__(self, fast):
+        said = tempfile.NamedTemporaryFile()  # no pipe: nobody would empty it
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--host", "127.0.0.1", "--port", "0", "--reload_interval", "1",
              "--load_fast", "true" if fast else "false", "--samples_per_plugin", "scalars=10000,images=100"],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        said = ""
-        for line in self.process.stderr:
-            said += line
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
-            if found:
-                self.url = found.group(0)
-                break
-        else:
-            sys.exit("tensorboard did not start: " + said)
-        os.set_blocking(self.process.stderr.fileno(), False)
+            stderr=said, stdout=subprocess.DEVNULL)
+        until, found = time.time() + 60, None
+        while not found:
+            text = pathlib.Path(said.name).read_text()
+            found = re.search(r"http://127\.0\.0\.1:\d+", text)
+            if not found and (time.time() > until or self.process.poll() is not None):
+                self.stop()
+                sys.exit("tensorboard did not start: " + text)
+            time.sleep(0.1)
+        self.url = found.group(0)
 
     def get(self, route, **query):
         url = f"{self.url}/data/{route}" + ("?" + urllib.parse.urlencode(query) if query else "")
-        with urllib.request.urlopen(url, timeout=60) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             return answer.read()
 
     def json(self, route, **query):
@@ -86,9 +88,9 @@ class Server:
         return out
 
     def settled(self, ended):
-        """Once nothing has changed for three reloads and, after the run's end, its scores are there."""
-        last, same, until = None, 0, time.time() + 60
-        while same < 4:
+        """Once nothing has changed for some reloads and, after the run's end, its scores are there."""
+        last, same, until = None, 0, time.time() + 120
+        while same < 3:
             if time.time() > until:
                 sys.exit(f"the server's scalars did not settle: {last}")
             time.sleep(1.0)
@@ -100,7 +102,11 @@ class Server:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 folders = sorted(path.parent for path in logdir.rglob("*tfevents*"))
