@@ -55,7 +55,7 @@ def overrides(o, method):
 
 def settings_of(o, method, more):
     """What the run depends on: what is said, without defaults, places and the folder of the data."""
-    said = [line for line in config(o, method, *more).splitlines() if not line.endswith("# default") and not re.match(r"(root|score_\w+) = ", line)]
+    said = [line for line in config(o, method, *more).splitlines() if not line.endswith("# default") and not re.match(r"(root|class_names|score_\w+) = ", line)]
     return hashlib.sha256(re.sub(r"\s+#[^\n\"]*$", "", "\n".join(said), flags=re.M).encode()).hexdigest()[:16]
 
 

@@ -234,8 +234,11 @@ const SCORE_NAMES = {
   acc: ["ACC", "clustering accuracy: share of samples in their class's cluster"],
   nmi: ["NMI", "normalised mutual information"],
   ari: ["ARI", "adjusted Rand index"],
-  f1: ["F1", "F1 score"],
+  ami: ["AMI", "adjusted mutual information"],
+  knn_acc: ["kNN ACC", "accuracy of a k-nearest-neighbour classifier on the features"],
+  linear_probe_acc: ["linear probe ACC", "accuracy of a logistic regression on the features"],
 };
+const LARGE_SCORES = ["acc", "nmi", "ari", "knn_acc", "linear_probe_acc"];
 
 /** The protocol that a score was made under, the most telling first; what nests goes into details. */
 function protocolText(protocol) {
@@ -267,7 +270,7 @@ function scoresSection(data, drawn) {
       const protocol = group.protocol || {},
         nested = Object.entries(protocol).filter(([, v]) => typeof v === "object" && v !== null);
       const text = protocolText(protocol);
-      const usual = plain.filter(([name]) => name in SCORE_NAMES).map(([name]) => name),
+      const usual = plain.filter(([name]) => LARGE_SCORES.includes(name)).map(([name]) => name),
         large = new Set(usual.length ? usual : plain.slice(0, 3).map(([name]) => name));
       grid.append(
         el(
