@@ -1,6 +1,7 @@
 #include "sweep/watch.hpp"
 
 #include <fstream>
+#include <utility>
 
 #include "cdc/error.hpp"
 #include "sweep/cell_files.hpp"
@@ -34,9 +35,10 @@ void EpochWatch::read_on(std::size_t cell) {
 
 std::string EpochWatch::reason_to_stop(std::size_t cell) {
   if (sweep_.stop.rule == EarlyStop::Rule::none) return "";
-  const std::size_t before = reported_[cell].values.size();
   read_on(cell);
   const EpochValues own = reported_[cell].values;
+  // What was judged counts, not what was read: this cell's lines may have been read for another's sake.
+  const std::size_t before = std::exchange(reported_[cell].judged, own.size());
   if (own.size() <= before) return "";
   std::vector<EpochValues> others;
   for (std::size_t i = 0; i < sweep_.cells.size(); ++i) {

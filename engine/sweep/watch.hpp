@@ -11,7 +11,7 @@
 namespace cdc {
 
 /// Reads what a sweep's cells report, epoch by epoch, whoever runs them, and says which are not worth going on with.
-class EpochWatch {
+class CDC_API EpochWatch {
  public:
   /// `keys`: of the cells' runs, in their order. All three are referred to.
   EpochWatch(const Sweep& sweep, const std::vector<std::string>& keys, const SweepOptions& options);
@@ -22,6 +22,7 @@ class EpochWatch {
   struct Reported {
     std::streamoff read = 0;
     EpochValues values;
+    std::size_t judged = 0;  ///< of the values, when reason_to_stop() was last asked for this cell
   };
   void read_on(std::size_t cell);
 

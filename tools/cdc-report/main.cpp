@@ -11,7 +11,6 @@
 #include "artifact/array_file.hpp"
 #include "cdc/error.hpp"
 #include "common/program.hpp"
-#include "config/diagnostic.hpp"
 #include "exec/run_store.hpp"
 #include "report/page.hpp"
 #include "report/report.hpp"
@@ -20,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum ExitCode { kDone = 0, kWrongFile = 2, kWrongPlugin = 3, kFailed = 4 };
+enum ExitCode { kDone = 0, kWrongFile = 2 };
 
 struct Options {
   fs::path what, out, folder, cache, store;
@@ -112,20 +111,7 @@ int program(int argc, char** argv) {
   int code = kDone;
   const std::optional<Options> options = read_options(argc, argv, code);
   if (!options) return code;
-  const auto tell = [](const std::string& what, int with) {
-    std::cout.flush();
-    std::cerr << what << std::endl;
-    return with;
-  };
-  try {
-    return run(*options);
-  } catch (const cdc::ConfigError& e) {
-    return tell(e.what(), kWrongFile);
-  } catch (const cdc::PluginError& e) {
-    return tell(fmt::format("cdc-report: {}", e.what()), kWrongPlugin);
-  } catch (const std::exception& e) {
-    return tell(fmt::format("cdc-report: {}", e.what()), kFailed);
-  }
+  return cdc::program::with_errors_told("cdc-report", [&] { return run(*options); });
 }
 
 }  // namespace

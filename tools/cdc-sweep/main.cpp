@@ -15,7 +15,6 @@
 #include "artifact/array_file.hpp"
 #include "cdc/error.hpp"
 #include "common/program.hpp"
-#include "config/diagnostic.hpp"
 #include "exec/tensor_engine.hpp"
 #include "sweep/plots.hpp"
 #include "sweep/runner.hpp"
@@ -27,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum ExitCode { kDone = 0, kWrongFile = 2, kWrongPlugin = 3, kCellFailed = 4, kStopped = 5 };
+enum ExitCode { kDone = 0, kWrongFile = 2, kCellFailed = 4, kStopped = 5 };
 
 std::atomic<int> stops{0};
 
@@ -295,20 +294,7 @@ int program(int argc, char** argv) {
   int code = kDone;
   const std::optional<Options> options = read_options(argc, argv, code);
   if (!options) return code;
-  const auto tell = [](const std::string& what, int with) {
-    std::cout.flush();
-    std::cerr << what << std::endl;
-    return with;
-  };
-  try {
-    return run(*options);
-  } catch (const cdc::ConfigError& e) {
-    return tell(e.what(), kWrongFile);
-  } catch (const cdc::PluginError& e) {
-    return tell(fmt::format("cdc-sweep: {}", e.what()), kWrongPlugin);
-  } catch (const std::exception& e) {
-    return tell(fmt::format("cdc-sweep: {}", e.what()), kCellFailed);
-  }
+  return cdc::program::with_errors_told("cdc-sweep", [&] { return run(*options); });
 }
 
 }  // namespace

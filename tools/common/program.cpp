@@ -5,6 +5,10 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <iostream>
+
+#include "cdc/error.hpp"
+#include "config/diagnostic.hpp"
 
 namespace cdc::program {
 namespace {
@@ -52,6 +56,23 @@ std::string duration_text(double seconds) {
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
   if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+int with_errors_told(const std::string& program, const std::function<int()>& work) {
+  const auto tell = [](const std::string& what, int code) {
+    std::cout.flush();
+    std::cerr << what << std::endl;
+    return code;
+  };
+  try {
+    return work();
+  } catch (const ConfigError& e) {
+    return tell(e.what(), 2);
+  } catch (const PluginError& e) {
+    return tell(fmt::format("{}: {}", program, e.what()), 3);
+  } catch (const std::exception& e) {
+    return tell(fmt::format("{}: {}", program, e.what()), 4);
+  }
 }
 
 }  // namespace cdc::program

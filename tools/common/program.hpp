@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ std::string command_line(int argc, const char* const* argv);
 void load_plugins(Registry& registry, const std::vector<std::filesystem::path>& further);
 /// Of cdc, LibTorch and the compiler, for the record of a run.
 Value versions(const TensorEngine& engine);
+/// Does the program's work, and says what went wrong on the way. Its exit code: what `work` gives, 2 for a wrong file (ConfigError), 3 for a plugin
+/// that cannot be loaded, 4 for all else.
+int with_errors_told(const std::string& program, const std::function<int()>& work);
 /// "3.2 s", "4:05", "1:02:03".
 std::string duration_text(double seconds);
 

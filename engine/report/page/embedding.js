@@ -65,7 +65,7 @@ class Embedding {
     }
   }
 
-  /** Where all but a few stray points lie, with room around them: what is shown first. */
+  /** What is shown first: everything, or, where a few stray points lie so far off that the rest would be small, the rest. */
   coreOf() {
     const { points, count, bounds } = this,
       step = Math.ceil(count / 10000),
@@ -80,8 +80,10 @@ class Embedding {
         return [Math.max(low, from - room), Math.min(high, to + room)];
       },
       [x0, x1] = range(0, bounds.x0, bounds.x1),
-      [y0, y1] = range(1, bounds.y0, bounds.y1);
-    return { x0, y0, x1, y1 };
+      [y0, y1] = range(1, bounds.y0, bounds.y1),
+      side = (box) => Math.max(box.x1 - box.x0, box.y1 - box.y0),
+      core = { x0, y0, x1, y1 };
+    return side(bounds) > 1.5 * side(core) ? core : bounds;
   }
 
   /** Groups of the samples, and a colour for each (#rrggbb). */
