@@ -165,27 +165,26 @@ TEST_F(SweepTest, AskedTwiceItStopsAtOnce) {
 }
 
 TEST_F(SweepTest, EndsEarlyWhatTheRuleGivesUp) {
+  // One after the other, and the seed of the least values first: which of several side by side gets to an epoch first is a matter of luck.
   const std::string asks =
-      "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1, 2, 3, 4, 5]\nstop = { rule = \"halving\", stage = \"kmeans\", score = \"value\", goal = \"least\", "
+      "[sweep]\nbase = \"p.toml\"\nseeds = [4, 3, 0]\nstop = { rule = \"halving\", stage = \"kmeans\", score = \"value\", goal = \"least\", "
       "grace = 2, factor = 2 }\n"
       "[set]\nstage.kmeans.steps = 6\nstage.kmeans.ms = 500\n";
-  const ProcessResult r = sweep(asks, {"--jobs", "6"});
+  const ProcessResult r = sweep(asks, {"--jobs", "1"});
   EXPECT_EQ(r.code, 0) << r.err;
-  const int early = lines_with(r.out, ": stopped early: after epoch ");
-  EXPECT_GE(early, 1) << r.out;
-  EXPECT_LT(early, 6) << r.out;
-  EXPECT_EQ(lines_with(r.out, ": done in"), 6 - early) << r.out;
-  EXPECT_EQ(lines_with(read("cells.csv"), ",stopped early,"), early);
-  EXPECT_NE(r.out.find("; " + std::to_string(early) + " stopped early"), std::string::npos) << r.out;
+  EXPECT_EQ(lines_with(r.out, ": stopped early: after epoch 2 "), 2) << r.out;
+  EXPECT_EQ(lines_with(r.out, ": done in"), 1) << r.out;
+  EXPECT_EQ(lines_with(read("cells.csv"), ",stopped early,"), 2);
+  EXPECT_NE(r.out.find("; 2 stopped early"), std::string::npos) << r.out;
   const int began_before = began("kmeans");
-  const ProcessResult again = sweep(asks, {"--jobs", "6"});
+  const ProcessResult again = sweep(asks, {"--jobs", "1"});
   EXPECT_EQ(again.code, 0);
   EXPECT_EQ(began("kmeans"), began_before);  // they are left alone
-  EXPECT_EQ(lines_with(sweep(asks, {"--dry-run"}).out, "  stopped early"), early);
+  EXPECT_EQ(lines_with(sweep(asks, {"--dry-run"}).out, "  stopped early"), 2);
   // Without the rule they go on where they were.
-  const ProcessResult whole = sweep(asks.substr(0, asks.find("stop =")) + asks.substr(asks.find("[set]")), {"--jobs", "6"});
+  const ProcessResult whole = sweep(asks.substr(0, asks.find("stop =")) + asks.substr(asks.find("[set]")), {"--jobs", "3"});
   EXPECT_EQ(whole.code, 0);
-  EXPECT_EQ(lines_with(read("cells.csv"), ",done,"), 6);
+  EXPECT_EQ(lines_with(read("cells.csv"), ",done,"), 3);
 }
 
 /// The processes that a process started.
