@@ -12,7 +12,7 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("bin", type=pathlib.Path)
+    p.add_argument("bin", type=lambda folder: pathlib.Path(folder).resolve())
     p.add_argument("--run", type=pathlib.Path)
     p.add_argument("--rounds", type=int, default=3)
     o = p.parse_args()
