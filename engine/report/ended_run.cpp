@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "artifact/array_file.hpp"
+#include "base/shell.hpp"
 #include "cdc/error.hpp"
 #include "graph/planner.hpp"
 
@@ -62,7 +63,7 @@ std::shared_ptr<const void> EndedRun::read(const Source& source, PortType type) 
   const Value* recorded = stages.find(stage);
   const auto gone = [&](const std::string& what) {
     return Error(fmt::format("the result of stage '{}' {} {}; `cdc-run {}` makes it again", stage, what, cache_folder_.string(),
-                             (directory_ / "pipeline.toml").string()));
+                             shell_quoted((directory_ / "pipeline.toml").string())));
   };
   if (!cache_) throw gone("is not there: there is no cache in");
   if (recorded == nullptr || !cache_->contains(recorded->at("key").as_string())) throw gone("is not in the cache any more:");

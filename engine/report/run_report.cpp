@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "base/shell.hpp"
 #include "cdc/clustering_metrics.hpp"
 #include "cdc/error.hpp"
 #include "config/suggest.hpp"
@@ -94,7 +95,8 @@ class RunReport {
     out["directory"] = run_.directory().string();
     out["command"] = record.at("command_line");
     if (const Value* folder = record.find("working_directory")) out["working_directory"] = *folder;
-    out["again"] = fmt::format("cdc-run {} --threads {}", (run_.directory() / "pipeline.toml").string(), record.at("threads").as_integer());
+    out["again"] =
+        fmt::format("cdc-run {} --threads {}", shell_quoted((run_.directory() / "pipeline.toml").string()), record.at("threads").as_integer());
     out["pipeline"] = run_.pipeline();
     for (const char* key : {"seed", "threads", "device", "versions"}) out[key] = record.at(key);
     for (const char* key : {"started", "finished", "seconds"}) out[key] = summary.at(key);

@@ -13,6 +13,7 @@
 
 #include "artifact/array_file.hpp"
 #include "artifact/files.hpp"
+#include "base/shell.hpp"
 #include "cdc/error.hpp"
 #include "sweep/cell_files.hpp"
 #include "sweep/processes.hpp"
@@ -41,12 +42,6 @@ std::size_t most_tasks() {
   const std::size_t equals = at == std::string::npos ? at : config->out.find('=', at);
   const long most = equals == std::string::npos ? 0 : std::atol(config->out.c_str() + equals + 1);
   return most > 0 ? static_cast<std::size_t>(most) : 1001;  // Slurm's default
-}
-
-std::string shell_quoted(const std::string& word) {
-  std::string out = "'";
-  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
 }
 
 /// A part of a name that sbatch reads between quotes, with % for its patterns.

@@ -97,6 +97,13 @@ TEST_F(ReportProgram, ARunMayBeNamedAsForCdcRuns) {
   EXPECT_FALSE(fs::exists(two / "report.html"));
 }
 
+TEST_F(ReportProgram, CommandsMayBeCopiedWhateverFoldersAreCalled) {
+  fs::rename(run().directory, folder / "my run");
+  ASSERT_EQ(cdc_report({"my run"}).code, 0);
+  const std::string again = data_of(folder / "my run/report.html").at("run").at("again").as_string();
+  EXPECT_EQ(again, "cdc-run 'my run/pipeline.toml' --threads 2");
+}
+
 TEST_F(ReportProgram, WhatIsShownOfManyIsSaid) {
   const fs::path directory = run().directory;
   ASSERT_EQ(cdc_report({"runs/p", "--points", "4"}).code, 0);

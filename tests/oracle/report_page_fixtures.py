@@ -219,6 +219,7 @@ def run(samples=2000, classes=10, labelled=True, clusterings=2, seed=0, names=No
         ],
         "run": {
             "directory": "runs/20250101-095530-cdc_fashion_mnist",
+            "working_directory": "/home/someone/clusters",
             "command": "cdc-run pipelines/cdc_fashion_mnist.toml --set stage.cdc.epochs=40",
             "again": "cdc-run runs/20250101-095530-cdc_fashion_mnist/pipeline.toml",
             "pipeline": '# CDC on Fashion-MNIST\n[pipeline]\nname = "cdc_fashion_mnist"\nseed = 0\n\n'

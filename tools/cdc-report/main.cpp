@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "artifact/array_file.hpp"
+#include "base/shell.hpp"
 #include "cdc/error.hpp"
 #include "common/program.hpp"
 #include "exec/run_store.hpp"
@@ -79,7 +80,8 @@ std::pair<cdc::Value, fs::path> sweep_data(const Options& o, const cdc::Registry
   cdc::SweepOptions options;
   options.folder = o.folder.empty() ? fs::path("sweeps") / sweep.name : o.folder;
   options.cache = o.cache.empty() ? cdc::program::default_cache() : o.cache;
-  options.command_line = fmt::format("cdc-sweep {}{}", o.what.string(), o.folder.empty() ? "" : " --dir " + o.folder.string());
+  options.command_line =
+      fmt::format("cdc-sweep {}{}", cdc::shell_quoted(o.what.string()), o.folder.empty() ? "" : " --dir " + cdc::shell_quoted(o.folder.string()));
   const std::vector<cdc::PlannedCell> cells = cdc::plan_sweep(sweep, registry, options);
   std::vector<cdc::CellOutcome> outcomes = cdc::sweep_outcomes(sweep, cells, options);
   cdc::add_failures(sweep, cells, options, outcomes);

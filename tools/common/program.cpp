@@ -7,21 +7,11 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "base/shell.hpp"
 #include "cdc/error.hpp"
 #include "config/diagnostic.hpp"
 
 namespace cdc::program {
-namespace {
-
-std::string quoted(const std::string& word) {
-  if (!word.empty() && word.find_first_of(" \t\n'\"\\$*?[]{}()<>|&;!~#`") == std::string::npos) return word;
-  std::string out = "'";
-  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
-}  // namespace
-
 std::filesystem::path default_cache() {
   const char* named = std::getenv("CDC_CACHE");
   return named != nullptr && *named != '\0' ? named : "cache";
@@ -29,7 +19,7 @@ std::filesystem::path default_cache() {
 
 std::string command_line(int argc, const char* const* argv) {
   std::string out;
-  for (int i = 0; i < argc; ++i) out += (i > 0 ? " " : "") + quoted(argv[i]);
+  for (int i = 0; i < argc; ++i) out += (i > 0 ? " " : "") + shell_quoted(argv[i]);
   return out;
 }
 

@@ -332,6 +332,7 @@ function runPage(report, drawn) {
       const versions = run.versions || {};
       const list = facts([
         ["directory", run.directory],
+        ["called in", run.working_directory],
         ["seed", run.seed],
         ["threads", run.threads],
         ["device", run.device],
