@@ -150,6 +150,9 @@ TEST_F(ReportProgram, WhatIsNoRunIsToldWithTheRemedy) {
   fails({"s"}, 4, "s is a sweep's folder: name the sweep's file, *.toml (and with --dir this folder, where it is not sweeps/NAME)");
   fails({"nothing"}, 4, "there is no run 'nothing': 'cdc-runs ls' lists those there are");
   fails({"absent.toml"}, 2, "absent.toml");
+  write_file(folder / "p.toml", text);
+  write_file(folder / "new.toml", "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n");
+  fails({"new.toml", "--dir", "no where"}, 4, "there is nothing of this sweep in no where: `cdc-sweep new.toml --dir 'no where'` runs it");
   fails({}, 2, "RUN|SWEEP is required; --help lists the options");
   fails({"runs", "--points", "0"}, 2, "--points");
   const fs::path directory = run().directory;

@@ -82,6 +82,8 @@ std::pair<cdc::Value, fs::path> sweep_data(const Options& o, const cdc::Registry
   options.cache = o.cache.empty() ? cdc::program::default_cache() : o.cache;
   options.command_line =
       fmt::format("cdc-sweep {}{}", cdc::shell_quoted(o.what.string()), o.folder.empty() ? "" : " --dir " + cdc::shell_quoted(o.folder.string()));
+  if (!fs::is_directory(options.folder))
+    throw cdc::Error(fmt::format("there is nothing of this sweep in {}: `{}` runs it", options.folder.string(), options.command_line));
   const std::vector<cdc::PlannedCell> cells = cdc::plan_sweep(sweep, registry, options);
   std::vector<cdc::CellOutcome> outcomes = cdc::sweep_outcomes(sweep, cells, options);
   cdc::add_failures(sweep, cells, options, outcomes);
