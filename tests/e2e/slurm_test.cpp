@@ -52,7 +52,7 @@ TEST_F(SlurmTest, TheScriptHasWhatATaskNeeds) {
        {std::string("#SBATCH --job-name=cdc-s"), std::string("#SBATCH --array=0-1%3"), std::string("#SBATCH --cpus-per-task=2"),
         "#SBATCH --output=\"" + slurm_folder + "/1-2-%a.out\" --open-mode=append", std::string("#SBATCH --signal=B:TERM@60"),
         std::string("#SBATCH --partition=gpu --time=4:00:00"), std::string("#SBATCH --comment='a b'"),
-        "export CDC_PLUGIN_PATH='" + (folder / "some where").string() + "'", "#   sbatch '" + slurm_folder + "/1-2.sh'     all of them"})
+        "export CDC_PLUGIN_PATH='" + (folder / "some where").string() + "'", "#   sbatch " + slurm_folder + "/1-2.sh     all of them"})
     EXPECT_NE(script.find(line), std::string::npos) << line << "\n" << script;
   // By hand.
   const ProcessResult task = run_process({"/bin/bash", slurm_folder + "/1-2.sh", ids()[0]}, folder, environment_, "/");
