@@ -62,8 +62,11 @@ class CDC_API ArrayFileReader {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What of a file outlives a power cut from the moment that it is written: all; its contents, but perhaps not yet its name; or nothing for certain,
+/// as is enough for what can be lost or found damaged without harm. Each step takes milliseconds of waiting for the disk.
+enum class Durable { all, contents, nothing };
 /// Writes a text file whole or not at all (temporary name in the same folder, fsync, rename). cdc::Error naming file and reason.
-CDC_API void write_file(const std::filesystem::path& path, std::string_view contents);
+CDC_API void write_file(const std::filesystem::path& path, std::string_view contents, Durable durable = Durable::all);
 /// cdc::Error naming the file where it cannot be read.
 CDC_API std::string read_file(const std::filesystem::path& path);
 

@@ -12,7 +12,6 @@
 #include <string>
 #include <system_error>
 
-#include "artifact/array_file.hpp"
 #include "cdc/error.hpp"
 
 namespace cdc {
@@ -72,13 +71,13 @@ void sync_folder(const std::filesystem::path& folder) {
   ::close(fd);
 }
 
-void show_file(const std::filesystem::path& temporary, const std::filesystem::path& path) {
+void show_file(const std::filesystem::path& temporary, const std::filesystem::path& path, bool sync) {
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     const int number = errno;
     ::unlink(temporary.c_str());
     fail_writing(path, number);
   }
-  sync_folder(path.parent_path());
+  if (sync) sync_folder(path.parent_path());
 }
 
 int open_file(const std::filesystem::path& path, std::uint64_t& size) {
@@ -100,9 +99,9 @@ std::shared_ptr<const char> map_file(int fd, std::uint64_t size, const std::file
   return {static_cast<const char*>(memory), [size](const char* p) { ::munmap(const_cast<char*>(p), size); }};
 }
 
-void write_file(const std::filesystem::path& path, std::string_view contents) { write_parts(path, {contents}); }
+void write_file(const std::filesystem::path& path, std::string_view contents, Durable durable) { write_parts(path, {contents}, durable); }
 
-void write_parts(const std::filesystem::path& path, const std::vector<std::string_view>& parts) {
+void write_parts(const std::filesystem::path& path, const std::vector<std::string_view>& parts, Durable durable) {
   const std::filesystem::path temporary = temporary_name(path);
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) fail_writing(path, errno);
@@ -113,13 +112,13 @@ void write_parts(const std::filesystem::path& path, const std::vector<std::strin
       if (wrote < 0 && errno != EINTR) failure = errno;
       if (wrote > 0) done += static_cast<std::size_t>(wrote);
     }
-  if (failure == 0 && ::fsync(fd) != 0) failure = errno;
+  if (failure == 0 && durable != Durable::nothing && ::fsync(fd) != 0) failure = errno;
   if (::close(fd) != 0 && failure == 0) failure = errno;
   if (failure != 0) {
     ::unlink(temporary.c_str());
     fail_writing(path, failure);
   }
-  show_file(temporary, path);
+  show_file(temporary, path, durable == Durable::all);
 }
 
 std::string read_file(const std::filesystem::path& path) {

@@ -102,7 +102,7 @@ std::string fingerprint_file(const std::filesystem::path& path, const struct sta
     known["hash"] = hash;
     try {
       std::filesystem::create_directories(memo_folder);
-      write_file(memo, known.to_json());
+      write_file(memo, known.to_json(), Durable::nothing);
     } catch (const std::exception&) {  // the hash is right all the same; the file is read again next time
     }
   }

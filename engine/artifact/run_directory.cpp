@@ -118,11 +118,11 @@ void RunDirectory::point_latest() const {
   show_file(temporary, link);
 }
 
-void RunDirectory::pipeline(const std::string& name, const std::string& text) { write_file(path_ / name, text); }
+void RunDirectory::pipeline(const std::string& name, const std::string& text) { write_file(path_ / name, text, Durable::contents); }
 
 void RunDirectory::record(const Value& run) {
   const std::lock_guard<std::mutex> guard(mutex_);
-  write_file(path_ / kRun, run.to_json(2) + "\n");
+  write_file(path_ / kRun, run.to_json(2) + "\n", Durable::contents);
 }
 
 void RunDirectory::summary(const Value& summary) { write_file(path_ / kSummary, summary.to_json(2) + "\n"); }
@@ -154,7 +154,7 @@ void RunDirectory::metric(const std::string& stage, const Value& line) {
 void RunDirectory::metrics(const std::string& stage, const std::vector<Value>& lines) {
   const std::lock_guard<std::mutex> guard(mutex_);
   lines_[stage] = lines;
-  write_file(path_ / kMetrics, metrics_text());
+  write_file(path_ / kMetrics, metrics_text(), Durable::contents);
   if (listener_ != nullptr) listener_->replaced(stage, lines);
 }
 
@@ -166,7 +166,7 @@ std::vector<Value> RunDirectory::metrics_of(const std::string& stage) const {
 
 void RunDirectory::finish_metrics() {
   const std::lock_guard<std::mutex> guard(mutex_);
-  write_file(path_ / kMetrics, metrics_text());
+  write_file(path_ / kMetrics, metrics_text(), Durable::contents);
 }
 
 std::string RunDirectory::metrics_text() const {

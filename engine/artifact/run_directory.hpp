@@ -46,7 +46,8 @@ class CDC_API RunDirectory {
 
   void pipeline(const std::string& name, const std::string& text);  ///< the resolved pipeline
   void record(const Value& run);                                    ///< run.json
-  void summary(const Value& summary);                               ///< summary.json: the run has ended
+  /// summary.json: the run has ended. Only from here on does everything in the folder outlive a power cut.
+  void summary(const Value& summary);
   /// The order of stages in metrics.jsonl once the run has ended; while it runs, lines stand as they come.
   void stages(std::vector<std::string> names);
   /// Who hears of lines from here on; must outlive the last of them.

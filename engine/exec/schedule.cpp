@@ -167,7 +167,7 @@ void remember_record(const Value& record, const std::filesystem::path& path) {
   std::error_code ignored;
   try {
     if (std::filesystem::exists(path, ignored) && read_file(path) == text) return;
-    write_file(path, text);
+    write_file(path, text, Durable::nothing);
   } catch (const Error&) {  // only the reason that is told next time gets poorer
   }
 }

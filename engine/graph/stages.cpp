@@ -208,6 +208,10 @@ void read_ports(PipelineDraft& draft, Problems& problems) {
 
 void read_pipeline(PipelineDraft& draft, const Spec& spec, const std::string& default_name, const Registry& registry, Problems& problems) {
   draft.name = default_name;
+  if (const Spec* sweep = spec.find("sweep"); sweep != nullptr && spec.find("stage") == nullptr) {
+    problems.add(sweep->key_where, "this is a sweep, not a pipeline: cdc-sweep runs it");
+    return;
+  }
   for (const auto& [key, value] : spec.table) {
     if (key == "pipeline") {
       read_settings(draft, value, problems);

@@ -42,6 +42,13 @@ class Reader {
 
   Sweep read(const Spec& root) {
     Sweep out;
+    for (const char* key : {"pipeline", "stage", "extends"})
+      if (const Spec* found = root.find(key); found != nullptr && root.find("sweep") == nullptr) {
+        problem(found->key_where,
+                "this is a pipeline, not a sweep: cdc-run runs it, cdc-report takes the directory of its run, and a sweep names it, "
+                "[sweep] base = \"FILE.toml\"");
+        return out;
+      }
     known_keys(root, {"sweep", "set", "axes", "variants"}, "table");
     const Spec* sweep = table_of(root, "sweep");
     if (sweep == nullptr) {

@@ -120,6 +120,9 @@ TEST(SweepFile, IdsTellTheCellAndAreOneForEach) {
 TEST(SweepFile, SaysEverythingThatIsWrongAtItsPlace) {
   const std::pair<std::string, std::string> cases[] = {
       {"", "sweeps/s.toml:1:1: error: there is no table [sweep]: it names the pipeline, base = \"FILE.toml\""},
+      {"[pipeline]\nname = \"p\"\n",
+       "sweeps/s.toml:1:2: error: this is a pipeline, not a sweep: cdc-run runs it, cdc-report takes the directory of "},
+      {"extends = \"p.toml\"\n", "sweeps/s.toml:1:1: error: this is a pipeline, not a sweep"},
       {"x", "sweeps/s.toml:1:2: error: this is no TOML: "},
       {"[sweeep]\n", "sweeps/s.toml:1:2: error: there is no table 'sweeep' in a sweep; did you mean 'sweep'?"},
       {"sweep = 1\n", "sweeps/s.toml:1:1: error: 'sweep' must be a table, [sweep]"},
