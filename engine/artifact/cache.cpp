@@ -140,8 +140,8 @@ std::shared_ptr<const void> Cache::read(const std::string& key, const std::strin
   return codec_of(type).read(file(key, port));
 }
 
-void Cache::verify(const std::string& key, std::uint64_t largest) const {
-  const Value known = entry(key);
+Value Cache::verify(const std::string& key, std::uint64_t largest) const {
+  Value known = entry(key);
   std::uint64_t total = 0;
   const Value* files = known.find(kFiles);
   if (files == nullptr)
@@ -157,7 +157,7 @@ void Cache::verify(const std::string& key, std::uint64_t largest) const {
                               bytes));
     total += bytes;
   }
-  if (total > largest) return;
+  if (total > largest) return known;
   for (const auto& [port, info] : files->as_table()) {  // every byte, those between HDF5's objects too
     const std::filesystem::path path = std::filesystem::absolute(file(key, port));
     if (read_files().knows(path)) continue;
@@ -167,6 +167,7 @@ void Cache::verify(const std::string& key, std::uint64_t largest) const {
       throw Error(fmt::format("{} is damaged (its checksum); remove it, and what it held is computed again", file(key, port).string()));
     read_files().add(path, before);
   }
+  return known;
 }
 
 void Cache::remove(const std::string& key) {

@@ -51,8 +51,8 @@ class CDC_API Cache {
   Value entry(const std::string& key) const;
   std::shared_ptr<const void> read(const std::string& key, const std::string& port, PortType type) const;
   /// Sizes of an entry's files, and every checksum of those that together have at most `largest` bytes; cdc::Error naming the damaged file.
-  /// A file that this process has read whole before, and that has not been written to since, is not read again.
-  void verify(const std::string& key, std::uint64_t largest = UINT64_MAX) const;
+  /// A file that this process has read whole before, and that has not been written to since, is not read again. Returns entry().
+  Value verify(const std::string& key, std::uint64_t largest = UINT64_MAX) const;
   /// At once for every reader; memory mapped from it stays.
   void remove(const std::string& key);
   /// The file of a port's artifact.

@@ -75,10 +75,11 @@ RunDirectory::RunDirectory(const Request& request) {
   }
   try {
     replaces_ = earlier_.is_null() && std::filesystem::exists(path_ / kRun, ignored);
-    for (const char* name : {"pipeline.toml", kRun, kMetrics, kSummary}) {
-      remove_temporaries(path_ / name);
-      if (earlier_.is_null()) std::filesystem::remove(path_ / name);
-    }
+    if (!std::filesystem::is_empty(path_))
+      for (const char* name : {"pipeline.toml", kRun, kMetrics, kSummary}) {
+        remove_temporaries(path_ / name);
+        if (earlier_.is_null()) std::filesystem::remove(path_ / name);
+      }
     log_ = std::make_unique<Log>(path_ / kLog, earlier_.is_null());
   } catch (const std::exception& e) {
     throw Error(fmt::format("cannot write the run directory {}: {}; give another with --run-dir", path_.string(), e.what()));
@@ -166,7 +167,8 @@ std::vector<Value> RunDirectory::metrics_of(const std::string& stage) const {
 
 void RunDirectory::finish_metrics() {
   const std::lock_guard<std::mutex> guard(mutex_);
-  write_file(path_ / kMetrics, metrics_text(), Durable::contents);
+  const std::string text = metrics_text();
+  write_file(path_ / kMetrics, text, text.empty() ? Durable::nothing : Durable::contents);
 }
 
 std::string RunDirectory::metrics_text() const {

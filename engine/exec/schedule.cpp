@@ -62,8 +62,7 @@ class Scheduler {
     ScheduledStage& stage = schedule_.stages[i];
     const std::string& key = schedule_.identities[i].key;
     try {
-      stage.entry = cache_.entry(key);
-      cache_.verify(key, largest);
+      stage.entry = cache_.verify(key, largest);
       stage.cached = true;
     } catch (const Error& e) {
       stage.cached = false;
