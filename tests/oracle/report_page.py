@@ -79,6 +79,13 @@ def shows(browser, file, data):
              return colours.size < 4 ? box.getAttribute('aria-label').slice(0, 60) : null}).filter(Boolean)"""
     )
     check(not blank, where, "blank:", blank)
+    ticks = browser.js(
+        """return [...document.querySelectorAll('.chart')].flatMap((box) => {
+             const model = echarts.getInstanceByDom(box).getModel();
+             return ['xAxis', 'yAxis'].flatMap((which) => model.queryComponents({mainType: which}))
+               .filter((axis) => axis.get('type') !== 'category').map((axis) => axis.axis.getViewLabels().map((l) => l.formattedLabel))})"""
+    )
+    check(all(len(set(labels)) == len(labels) for labels in ticks), where, "ticks with the same text:", [t for t in ticks if len(set(t)) < len(t)])
     browser.quiet(file)
     return drawn
 

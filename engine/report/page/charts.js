@@ -111,10 +111,12 @@ function tip(title, lines) {
 
 // ---- Chart objects of the data -------------------------------------------------------------------------------------------------------
 
-const tickText = (v) =>
-  figure(v, 3)
+const tickText = (v, digits) =>
+  figure(v, digits)
     .replace(/(\.\d*?)0+(e|$)/, "$1$2")
     .replace(/\.(e|$)/, "$1");
+/** Of an axis whose ticks ECharts chose: round numbers, of as many digits as they need to differ. */
+const roundTickText = (v) => tickText(v, 6);
 const isLog = (chart, which) => chart.logarithmic === which || chart.logarithmic === "xy" || (which === "x" && chart.logarithmic === true);
 
 /** What a chart shows, in sentences. */
@@ -236,7 +238,7 @@ function linesOption(chart, series, c) {
       nameLocation: "middle",
       nameGap: 26,
       splitLine: { show: false },
-      axisLabel: { formatter: tickText },
+      axisLabel: { formatter: (v) => tickText(v, 3) },
       min: "dataMin",
       max: "dataMax",
     }),
@@ -245,7 +247,7 @@ function linesOption(chart, series, c) {
       scale: true,
       splitNumber: 4,
       axisLine: { show: false },
-      axisLabel: { formatter: tickText },
+      axisLabel: { formatter: roundTickText },
     }),
     tooltip: tooltip(c, {
       trigger: "axis",
@@ -283,7 +285,7 @@ function pointsOption(chart, series, c, width) {
       nameLocation: "middle",
       nameGap: 26,
       splitNumber: width < 480 ? 3 : 5,
-      axisLabel: { formatter: tickText },
+      axisLabel: { formatter: roundTickText },
     }),
     yAxis: axis(c, {
       type: "category",
