@@ -43,8 +43,10 @@ function figure(x, digits = 4) {
 /** A score between -1 and 1 with three decimals, so that those of a page can be compared; any other number by `figure`. */
 const score = (x) => (typeof x === "number" && Math.abs(x) <= 1 && !(Number.isInteger(x) && Math.abs(x) > 1) ? x.toFixed(3) : figure(x));
 
-/** Mean and deviation with as many digits as the deviation warrants: two of its own where the first is 1, else one; none: four digits. */
+/** Mean and deviation: scores as `score` has them, as in cdc-sweep's own tables, so that a column has one number of digits; others with as many digits
+    as the deviation warrants, two of its own where the first is 1, else one; none: four. */
 function spread(mean, deviation) {
+  if (Math.abs(mean) <= 1 && Math.abs(deviation) <= 1) return [score(mean), deviation === null ? "" : score(deviation)];
   if (typeof deviation !== "number" || !(deviation > 0) || !Number.isFinite(deviation)) return [score(mean), deviation === 0 ? "0" : ""];
   const magnitude = Math.floor(Math.log10(deviation));
   const leading = Math.floor(deviation / 10 ** magnitude);
