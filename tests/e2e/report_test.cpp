@@ -152,7 +152,8 @@ TEST_F(ReportProgram, WhatIsNoRunIsToldWithTheRemedy) {
   fails({"absent.toml"}, 2, "absent.toml");
   write_file(folder / "p.toml", text);
   write_file(folder / "new.toml", "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n");
-  fails({"new.toml", "--dir", "no where"}, 4, "there is nothing of this sweep in no where: `cdc-sweep new.toml --dir 'no where'` runs it");
+  fails({"new.toml", "--dir", "no where"}, 4,
+        "there is nothing of this sweep in no where: `cdc-sweep new.toml --dir 'no where' --plugin " + plugin().string() + "` runs it");
   fails({}, 2, "RUN|SWEEP is required; --help lists the options");
   fails({"runs", "--points", "0"}, 2, "--points");
   const fs::path directory = run().directory;
@@ -173,13 +174,16 @@ TEST_F(ReportProgram, ASweepsPageHoldsItsTable) {
   const Value data = data_of(folder / "sweeps/s/report.html");
   EXPECT_EQ(data.at("kind").as_string(), "sweep");
   EXPECT_EQ(data.at("sweep").at("done").as_integer(), 4);
-  EXPECT_EQ(data.at("sweep").at("again").as_string(), "cdc-sweep s.toml");
+  EXPECT_EQ(data.at("sweep").at("again").as_string(), "cdc-sweep s.toml --plugin " + plugin().string());
   EXPECT_EQ(data.at("table").at("rows").as_array().size(), 2U);
   EXPECT_EQ(data.at("table").at("rows").as_array()[0].at("values").as_array()[0].at("runs").as_integer(), 2);
   EXPECT_TRUE(data.at("table").at("rows").as_array()[0].at("values").as_array()[1].is_null());
   EXPECT_EQ(data.at("cells").as_array().size(), 4U);
   EXPECT_FALSE(data.at("charts").as_array().empty());
   EXPECT_EQ(notes_of(data), "No run has the score 'kmeans.nothing' that the sweep asks for.\n");
+  ASSERT_EQ(cdc_report({"s.toml", "--dir", "sweeps/s", "--cache", "my cache"}).code, 0);
+  EXPECT_EQ(data_of(folder / "sweeps/s/report.html").at("sweep").at("again").as_string(),
+            "cdc-sweep s.toml --dir sweeps/s --cache 'my cache' --plugin " + plugin().string());
   // What is missing or failed is said.
   fs::remove(folder / "sweeps/s/cells" / data.at("cells").as_array()[0].at("id").as_string() / "summary.json");
   ASSERT_EQ(cdc_report({"s.toml"}).code, 0);

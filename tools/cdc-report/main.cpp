@@ -53,8 +53,8 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
     if (exit_code != 0) std::cerr << "cdc-report: " << e.what() << "; --help lists the options\n";
     return std::nullopt;
   }
-  if (o.cache.empty() && std::getenv("CDC_CACHE") != nullptr) o.cache = std::getenv("CDC_CACHE");
   o.report.cache = o.cache;
+  if (o.cache.empty() && std::getenv("CDC_CACHE") != nullptr) o.report.cache = std::getenv("CDC_CACHE");
   o.report.made_by = std::string("cdc-report ") + CDC_VERSION;
   o.report.progress = [](const std::string& what) { std::cout << what << " ...\n" << std::flush; };
   o.command_line = cdc::program::command_line(argc, argv);
@@ -80,8 +80,13 @@ std::pair<cdc::Value, fs::path> sweep_data(const Options& o, const cdc::Registry
   cdc::SweepOptions options;
   options.folder = o.folder.empty() ? fs::path("sweeps") / sweep.name : o.folder;
   options.cache = o.cache.empty() ? cdc::program::default_cache() : o.cache;
-  options.command_line =
-      fmt::format("cdc-sweep {}{}", cdc::shell_quoted(o.what.string()), o.folder.empty() ? "" : " --dir " + cdc::shell_quoted(o.folder.string()));
+  options.command_line = "cdc-sweep " + cdc::shell_quoted(o.what.string());
+  const auto with = [&](const char* option, const fs::path& path) {
+    if (!path.empty()) options.command_line += fmt::format(" {} {}", option, cdc::shell_quoted(path.string()));
+  };
+  with("--dir", o.folder);
+  with("--cache", o.cache);  // else what is missing would be computed again
+  for (const fs::path& plugin : o.plugins) with("--plugin", plugin);
   if (!fs::is_directory(options.folder))
     throw cdc::Error(fmt::format("there is nothing of this sweep in {}: `{}` runs it", options.folder.string(), options.command_line));
   const std::vector<cdc::PlannedCell> cells = cdc::plan_sweep(sweep, registry, options);

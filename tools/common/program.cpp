@@ -12,6 +12,7 @@
 #include "config/diagnostic.hpp"
 
 namespace cdc::program {
+
 std::filesystem::path default_cache() {
   const char* named = std::getenv("CDC_CACHE");
   return named != nullptr && *named != '\0' ? named : "cache";

@@ -111,12 +111,11 @@ function tip(title, lines) {
 
 // ---- Chart objects of the data -------------------------------------------------------------------------------------------------------
 
-const tickText = (v, digits) =>
-  figure(v, digits)
+/** As many digits as ticks of a narrow axis need to differ. */
+const tickText = (v) =>
+  figure(v, 6)
     .replace(/(\.\d*?)0+(e|$)/, "$1$2")
     .replace(/\.(e|$)/, "$1");
-/** Of an axis whose ticks ECharts chose: round numbers, of as many digits as they need to differ. */
-const roundTickText = (v) => tickText(v, 6);
 const isLog = (chart, which) => chart.logarithmic === which || chart.logarithmic === "xy" || (which === "x" && chart.logarithmic === true);
 
 /** What a chart shows, in sentences. */
@@ -238,7 +237,7 @@ function linesOption(chart, series, c) {
       nameLocation: "middle",
       nameGap: 26,
       splitLine: { show: false },
-      axisLabel: { formatter: (v) => tickText(v, 3) },
+      axisLabel: { formatter: tickText },
       min: "dataMin",
       max: "dataMax",
     }),
@@ -247,7 +246,7 @@ function linesOption(chart, series, c) {
       scale: true,
       splitNumber: 4,
       axisLine: { show: false },
-      axisLabel: { formatter: roundTickText },
+      axisLabel: { formatter: tickText },
     }),
     tooltip: tooltip(c, {
       trigger: "axis",
@@ -285,7 +284,7 @@ function pointsOption(chart, series, c, width) {
       nameLocation: "middle",
       nameGap: 26,
       splitNumber: width < 480 ? 3 : 5,
-      axisLabel: { formatter: roundTickText },
+      axisLabel: { formatter: tickText },
     }),
     yAxis: axis(c, {
       type: "category",

@@ -41,7 +41,7 @@ function figure(x, digits = 4) {
 }
 
 /** A score between -1 and 1 with three decimals, so that those of a page can be compared; any other number by `figure`. */
-const score = (x) => (typeof x === "number" && Math.abs(x) <= 1 && !(Number.isInteger(x) && Math.abs(x) > 1) ? x.toFixed(3) : figure(x));
+const score = (x) => (typeof x === "number" && Math.abs(x) <= 1 ? x.toFixed(3) : figure(x));
 
 /** Mean and deviation: scores as `score` has them, as in cdc-sweep's own tables, so that a column has one number of digits; others with as many digits
     as the deviation warrants, two of its own where the first is 1, else one; none: four. */
