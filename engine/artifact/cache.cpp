@@ -210,12 +210,13 @@ void Cache::Pending::commit(const Value& entry) {
   whole[kFiles] = impl_->files;
   whole[kChecksum] = hash_text(whole.to_json());
   write_file(impl_->temporary / kEntry, whole.to_json(1));
-  make_folder(impl_->target.parent_path());
+  const std::filesystem::path shelf = impl_->target.parent_path();
+  if (make_folder(shelf)) sync_folder(shelf.parent_path());
   if (::rename(impl_->temporary.c_str(), impl_->target.c_str()) != 0) {
     if (errno == ENOTEMPTY || errno == EEXIST) return;  // another process was faster; the same key holds the same result
     fail_writing(impl_->target, errno);
   }
-  sync_folder(impl_->target.parent_path());
+  sync_folder(shelf);
 }
 
 std::unique_ptr<Cache::Lock> Cache::lock(const std::string& key, const std::function<void()>& waiting, const std::function<bool()>& stopping) {

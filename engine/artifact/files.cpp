@@ -58,10 +58,11 @@ void remove_temporaries(const std::filesystem::path& path) {
   }
 }
 
-void make_folder(const std::filesystem::path& folder) {
+bool make_folder(const std::filesystem::path& folder) {
   std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
+  const bool made = std::filesystem::create_directories(folder, failure);
   if (failure) throw Error(fmt::format("cannot make the folder {}: {}{}", folder.string(), failure.message(), remedy_for(failure.value())));
+  return made;
 }
 
 void sync_folder(const std::filesystem::path& folder) {

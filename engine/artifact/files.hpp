@@ -22,8 +22,8 @@ std::string remedy_for(int number);
 std::filesystem::path temporary_name(const std::filesystem::path& path);
 /// Removes what killed processes left of `path`. Only for its one owner.
 void remove_temporaries(const std::filesystem::path& path);
-/// With the folders above it. cdc::Error naming it.
-void make_folder(const std::filesystem::path& folder);
+/// With the folders above it. Whether it was not there. cdc::Error naming it.
+bool make_folder(const std::filesystem::path& folder);
 /// Flushes a folder's entries, so that a rename outlives a power cut.
 void sync_folder(const std::filesystem::path& folder);
 /// Gives a finished temporary file its name, for good where `sync`.
