@@ -28,9 +28,10 @@ std::atomic<bool> stop{false};
 
 void on_signal(int number) {
   if (stop.exchange(true)) {
-    if (number == SIGTERM) return;  // batch systems send it to a program and to its parent, which passes it on
-    ::_exit(kStopped);              // asked twice: at once; a kill at any moment is harmless
+    if (number != SIGINT) return;  // batch systems send SIGTERM to a program and to its parent, which passes it on
+    ::_exit(kStopped);             // asked twice: at once; a kill at any moment is harmless
   }
+  if (number == SIGPIPE) return;  // as in `cdc-run --help | head`: nothing to stop, nobody to tell
   constexpr char text[] = "\nstopping; what is done is saved (Ctrl-C again: at once)\n";
   [[maybe_unused]] const ssize_t wrote = ::write(2, text, sizeof text - 1);
 }
@@ -39,11 +40,7 @@ void on_signal(int number) {
 void prepare_process() {
   ::setenv("OMP_WAIT_POLICY", "passive", 0);
   cdc::keep_freed_memory();
-  struct sigaction action {};
-  action.sa_handler = &on_signal;
-  action.sa_flags = SA_RESTART;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  cdc::program::on_stop_signals(&on_signal);
 }
 
 int columns() {

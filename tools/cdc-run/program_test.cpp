@@ -104,14 +104,15 @@ TEST_F(ProgramTest, AFailedStageExitsWith4) {
 }
 
 TEST_F(ProgramTest, ASignalExitsWith5AndTheSameCommandGoesOn) {
-  for (const int number : {SIGINT, SIGTERM}) {
+  std::signal(SIGHUP, SIG_DFL);  // it is ignored where the tests are run by nohup
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
     fs::remove(folder / "trace");
     Process process(command({"stage.other.ms=300", "--cache", "cache" + std::to_string(number)}), folder, {}, folder);
     // A program that ends early must not leave the test waiting.
     for (int i = 0; i < 6000 && trace_text().find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     std::this_thread::sleep_for(std::chrono::milliseconds(400));
     process.signal(number);
-    if (number == SIGTERM) process.signal(number);  // as batch systems do, which tell a program and its parent
+    if (number != SIGINT) process.signal(number);  // as batch systems do, which tell a program and its parent
     const ProcessResult r = process.wait();
     EXPECT_EQ(r.code, 5) << r.err;
     EXPECT_NE(r.err.find("cdc-run: stopped; the same command goes on where it stopped (run directory runs/p/"), std::string::npos) << r.err;
@@ -120,6 +121,28 @@ TEST_F(ProgramTest, ASignalExitsWith5AndTheSameCommandGoesOn) {
     EXPECT_NE(again.out.find("continuing the run in runs/p/"), std::string::npos) << again.out;
     EXPECT_NE(again.out.find("goes on from step"), std::string::npos) << again.out;
   }
+}
+
+TEST_F(ProgramTest, UnderNohupItOutlivesItsTerminal) {
+  const auto before = std::signal(SIGHUP, SIG_IGN);
+  Process process(command({"stage.other.ms=300"}), folder, {}, folder);
+  std::signal(SIGHUP, before);
+  for (int i = 0; i < 6000 && trace_text().find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  process.signal(SIGHUP);
+  const ProcessResult r = process.wait();
+  EXPECT_EQ(r.code, 0) << r.err;
+}
+
+/// Who reads its output has gone: it saves what it has, and a program that has nothing to save says nothing.
+TEST_F(ProgramTest, AReaderThatGoesAwayStopsIt) {
+  const std::string program = "'" + (binary_folder() / "bin/cdc-run").string() + "'";
+  const std::string run = program + " p.toml --plugin '" + plugin().string() + "' stage.other.ms=300";
+  const ProcessResult r = run_process({"/bin/sh", "-c", "{ " + run + "; echo code $? >&2; } | head -n 1"}, folder, {}, folder);
+  EXPECT_NE(r.err.find("code 5"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("cdc-run: stopped; the same command goes on where it stopped"), std::string::npos) << r.err;
+  EXPECT_EQ(cdc_run({"stage.other.ms=300"}).code, 0);
+  const ProcessResult help = run_process({"/bin/sh", "-c", program + " --help | head -n 1"}, folder, {}, folder);
+  EXPECT_EQ(help.err, "");
 }
 
 TEST_F(ProgramTest, TheCacheMayBeNamedByTheEnvironment) {

@@ -31,7 +31,7 @@ enum ExitCode { kDone = 0, kWrongFile = 2, kCellFailed = 4, kStopped = 5 };
 std::atomic<int> stops{0};
 
 void on_signal(int number) {
-  if (number == SIGTERM && stops > 0) return;  // batch systems may send it more than once
+  if (number != SIGINT && stops > 0) return;  // batch systems may send SIGTERM more than once
   if (++stops > 2) ::_exit(kStopped);
 }
 
@@ -300,11 +300,7 @@ int program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  struct sigaction action {};
-  action.sa_handler = &on_signal;
-  action.sa_flags = SA_RESTART;
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
+  cdc::program::on_stop_signals(&on_signal);
   ::setenv("OMP_WAIT_POLICY", "passive", 0);
   const int code = program(argc, argv);
   std::cout.flush();

@@ -22,6 +22,9 @@ Value versions(const TensorEngine& engine);
 /// Does the program's work, and says what went wrong on the way. Its exit code: what `work` gives, 2 for a wrong file (ConfigError), 3 for a plugin
 /// that cannot be loaded, 4 for all else.
 int with_errors_told(const std::string& program, const std::function<int()>& work);
+/// Calls `handler` where the user (SIGINT) or a batch system (SIGTERM) asks to stop, the terminal closes (SIGHUP; not under nohup) or who reads the
+/// program's output has gone (SIGPIPE). All but SIGINT may come more than once for one wish.
+void on_stop_signals(void (*handler)(int));
 /// "3.2 s", "4:05", "1:02:03".
 std::string duration_text(double seconds);
 
