@@ -22,7 +22,7 @@ std::string remedy_for(int number);
 std::filesystem::path temporary_name(const std::filesystem::path& path);
 /// Removes what killed processes left of `path`. Only for its one owner.
 void remove_temporaries(const std::filesystem::path& path);
-/// With the folders above it. Whether it was not there. cdc::Error naming it.
+/// With the folders above it. Gives true where it made it. cdc::Error naming it.
 bool make_folder(const std::filesystem::path& folder);
 /// Flushes a folder's entries, so that a rename outlives a power cut.
 void sync_folder(const std::filesystem::path& folder);

@@ -28,7 +28,7 @@ std::atomic<bool> stop{false};
 
 void on_signal(int number) {
   if (stop.exchange(true)) {
-    if (number != SIGINT) return;  // batch systems send SIGTERM to a program and to its parent, which passes it on
+    if (number != SIGINT) return;  // of the others one wish may send several: a batch system and a parent, Ctrl-C and the `tee` that it ends
     ::_exit(kStopped);             // asked twice: at once; a kill at any moment is harmless
   }
   if (number == SIGPIPE) return;  // as in `cdc-run --help | head`: nothing to stop, nobody to tell

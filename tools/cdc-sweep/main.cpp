@@ -31,7 +31,7 @@ enum ExitCode { kDone = 0, kWrongFile = 2, kCellFailed = 4, kStopped = 5 };
 std::atomic<int> stops{0};
 
 void on_signal(int number) {
-  if (number != SIGINT && stops > 0) return;  // batch systems may send SIGTERM more than once
+  if (number != SIGINT && stops > 0) return;  // one wish may send several: see on_stop_signals
   if (++stops > 2) ::_exit(kStopped);
 }
 
