@@ -10,7 +10,6 @@
 #include "cdc/error.hpp"
 #include "cdc/parallel.hpp"
 #include "cdc/random.hpp"
-#include "numeric/clones.hpp"
 #include "numeric/kmeans_detail.hpp"
 #include "numeric/rows.hpp"
 
@@ -26,26 +25,16 @@ using Linkage = AgglomerativeOptions::Linkage;
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
-CDC_CLONES double square_distance(const double* a, const double* b, std::int64_t d) {
-  double lanes[8] = {};
-  std::int64_t j = 0;
-  for (; j + 8 <= d; j += 8)
-    for (int l = 0; l < 8; ++l) lanes[l] += (a[j + l] - b[j + l]) * (a[j + l] - b[j + l]);
-  for (int l = 0; j < d; ++j, ++l) lanes[l] += (a[j] - b[j]) * (a[j] - b[j]);
-  double sum = 0;
-  for (const double lane : lanes) sum += lane;
-  return sum;
-}
-
-/// Distances of clusters, which are called by one of their rows. distance(a, b) and distance(b, a) must have the same bits.
-class WardDistances {
+/// Ward's distances from the means, in little memory. A cluster is called by one of its rows. distance(a, b) and distance(b, a) must have the same
+/// bits.
+class WardMeans {
  public:
-  WardDistances(const float* x, std::int64_t n, std::int64_t d) : d_(d), mean_(x, x + n * d), count_(size(n), 1.0) {}
+  WardMeans(const float* x, std::int64_t n, std::int64_t d) : d_(d), mean_(x, x + n * d), count_(size(n), 1.0) {}
   std::int64_t cost() const { return d_; }
   /// Half the square of the height: grows with it.
   double distance(std::int64_t a, std::int64_t b) const {
     const double na = count_[size(a)], nb = count_[size(b)];
-    return na * nb / (na + nb) * square_distance(mean_.data() + a * d_, mean_.data() + b * d_, d_);
+    return na * nb / (na + nb) * rows::square_distance(mean_.data() + a * d_, mean_.data() + b * d_, d_);
   }
   double height(double distance) const { return std::sqrt(2 * distance); }
   void merge(std::int64_t into, std::int64_t from, const std::vector<std::int64_t>&) {
@@ -62,48 +51,77 @@ class WardDistances {
   std::vector<double> mean_, count_;
 };
 
+using Progress = std::function<bool(std::int64_t, std::int64_t)>;
+
+void tell(const Progress& progress, std::int64_t done, std::int64_t total) {
+  if (progress && !progress(done, total)) throw Stopped("agglomerative clustering was stopped");
+}
+
 /// All distances, updated by the formula of Lance and Williams (1967).
+template <class Number>
 class AllDistances {
  public:
-  AllDistances(const float* x, std::int64_t n, std::int64_t d, Linkage linkage)
+  AllDistances(const float* x, std::int64_t n, std::int64_t d, Linkage linkage, const Progress& progress)
       : n_(n), linkage_(linkage), distance_(size(n * (n - 1) / 2)), count_(size(n), 1.0) {
-    parallel_chunks(n, 8, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        for (std::int64_t o = i + 1; o < n; ++o)
-          distance_[place(i, o)] = static_cast<float>(std::min(std::sqrt(rows::square_distance(x + i * d, x + o * d, d)), kFarthest));
-    });
+    constexpr std::int64_t kTile = 16;  // rows that stay in the cache while the others pass
+    std::vector<double> tile(size(kTile * d));
+    for (std::int64_t first = 0; first < n; first += kTile) {
+      const std::int64_t last = std::min(first + kTile, n);
+      rows::widen(x + first * d, tile.data(), (last - first) * d);
+      parallel_chunks(n - first, 64, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<double> row(size(d));
+        for (std::int64_t o = first + begin; o < first + end; ++o) {
+          rows::widen(x + o * d, row.data(), d);
+          for (std::int64_t i = first; i < std::min(o, last); ++i) {
+            const double square = rows::square_distance(tile.data() + (i - first) * d, row.data(), d);
+            distance_[place(i, o)] = static_cast<Number>(linkage == Linkage::ward ? square / 2 : std::min(std::sqrt(square), kFarthest));
+          }
+        }
+      });
+      tell(progress, 0, n - 1);
+    }
   }
   std::int64_t cost() const { return 16; }
+  /// Ward's: half the square of the height, as WardMeans has it.
   double distance(std::int64_t a, std::int64_t b) const { return static_cast<double>(distance_[place(a, b)]); }
-  double height(double distance) const { return distance; }
+  double height(double distance) const { return linkage_ == Linkage::ward ? std::sqrt(2 * distance) : distance; }
   void merge(std::int64_t into, std::int64_t from, const std::vector<std::int64_t>& others) {
-    const double na = count_[size(into)], nb = count_[size(from)];
-    for (const std::int64_t o : others) {
-      if (o == into || o == from) continue;
-      float& a = distance_[place(into, o)];
-      const float b = distance_[place(from, o)];
-      if (linkage_ == Linkage::single)
-        a = std::min(a, b);
-      else if (linkage_ == Linkage::complete)
-        a = std::max(a, b);
-      else
-        a = static_cast<float>((na * static_cast<double>(a) + nb * static_cast<double>(b)) / (na + nb));
-    }
+    const double na = count_[size(into)], nb = count_[size(from)], ab = distance(into, from);
+    parallel_chunks(static_cast<std::int64_t>(others.size()), kWork / cost(), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t o = others[size(i)];
+        if (o == into || o == from) continue;
+        Number& to = distance_[place(into, o)];
+        to = static_cast<Number>(merged(static_cast<double>(to), distance(from, o), ab, na, nb, count_[size(o)]));
+      }
+    });
     count_[size(into)] = na + nb;
   }
 
  private:
+  /// The distance between what A and B become and a third cluster, of a and b from them. They are the nearest: ab is not above a and b.
+  double merged(double a, double b, double ab, double na, double nb, double n) const {
+    switch (linkage_) {
+      case Linkage::ward:
+        return std::max(((na + n) * a + (nb + n) * b - n * ab) / (na + nb + n), 0.0);
+      case Linkage::average:
+        return (na * a + nb * b) / (na + nb);
+      case Linkage::complete:
+        return std::max(a, b);
+      case Linkage::single:
+        break;
+    }
+    return std::min(a, b);
+  }
   std::size_t place(std::int64_t a, std::int64_t b) const {
     if (a > b) std::swap(a, b);
     return size(a * n_ - a * (a + 1) / 2 + b - a - 1);
   }
   std::int64_t n_;
   Linkage linkage_;
-  std::vector<float> distance_;
+  std::vector<Number> distance_;
   std::vector<double> count_;
 };
-
-using Progress = std::function<bool(std::int64_t, std::int64_t)>;
 
 /// The merges in the order in which chains find them; a and b are rows of the two clusters.
 template <class Distances>
@@ -148,7 +166,7 @@ std::vector<Merge> chain(Distances distances, std::int64_t n, const Progress& pr
     active.erase(std::lower_bound(active.begin(), active.end(), from));
     for (auto i = met; i < static_cast<std::int64_t>(path.size()); ++i) place[size(path[size(i)])] = -1;
     path.resize(size(met));
-    if (progress && !progress(static_cast<std::int64_t>(merges.size()), n - 1)) throw Stopped("agglomerative clustering was stopped");
+    tell(progress, static_cast<std::int64_t>(merges.size()), n - 1);
   }
   return merges;
 }
@@ -189,6 +207,11 @@ std::vector<std::int32_t> cut(const std::vector<Merge>& merges, std::int64_t n, 
   return out;
 }
 
+template <class Number>
+double bytes(std::int64_t n) {
+  return sizeof(Number) / 2.0 * static_cast<double>(n) * static_cast<double>(n);
+}
+
 void check(std::int64_t n, std::int64_t d, const AgglomerativeOptions& options) {
   const std::int64_t k = options.clusters;
   if (k < 1) throw Error(fmt::format("agglomerative clustering needs at least 1 cluster; clusters = {}", k));
@@ -196,12 +219,12 @@ void check(std::int64_t n, std::int64_t d, const AgglomerativeOptions& options) 
   if (n < k) throw Error(fmt::format("agglomerative clustering cannot make {} clusters of {} rows: lower clusters or take more data", k, n));
   if (options.max_samples != 0 && options.max_samples < k)
     throw Error(fmt::format("agglomerative clustering cannot make {} clusters of a sample of {} rows: raise max_samples", k, options.max_samples));
-  const auto clustered = static_cast<double>(options.max_samples > 0 ? std::min(n, options.max_samples) : n), bytes = 2 * clustered * clustered;
-  if (options.linkage != Linkage::ward && bytes > options.max_bytes)
+  const std::int64_t clustered = options.max_samples > 0 ? std::min(n, options.max_samples) : n;
+  if (options.linkage != Linkage::ward && bytes<float>(clustered) > options.max_bytes)
     throw Error(
-        fmt::format("the distances between {:.0f} rows take {:.1f} GB, more than {:.1f} GB: take linkage = \"ward\", which needs none, or lower "
+        fmt::format("the distances between {} rows take {:.1f} GB, more than {:.1f} GB: take linkage = \"ward\", which needs none, or lower "
                     "max_samples",
-                    clustered, bytes / 1e9, options.max_bytes / 1e9));
+                    clustered, bytes<float>(clustered) / 1e9, options.max_bytes / 1e9));
 }
 
 }  // namespace
@@ -225,8 +248,12 @@ AgglomerativeResult agglomerative_clustering(const float* x, std::int64_t n, std
   }
   const auto m = static_cast<std::int64_t>(result.rows.size());
   const float* data = sample ? sampled.data() : x;
-  result.merges = options.linkage == Linkage::ward ? chain(WardDistances(data, m, d), m, progress)
-                                                   : chain(AllDistances(data, m, d, options.linkage), m, progress);
+  if (options.linkage != Linkage::ward)
+    result.merges = chain(AllDistances<float>(data, m, d, options.linkage, progress), m, progress);
+  else if (bytes<double>(m) <= options.max_bytes)
+    result.merges = chain(AllDistances<double>(data, m, d, Linkage::ward, progress), m, progress);
+  else
+    result.merges = chain(WardMeans(data, m, d), m, progress);
   name_clusters(result.merges, m);
   std::vector<std::int32_t> labels = cut(result.merges, m, options.clusters);
   if (!sample) {

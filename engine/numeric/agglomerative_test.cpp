@@ -66,15 +66,25 @@ std::vector<double> textbook(const std::vector<float>& x, std::size_t d, Linkage
   return heights;
 }
 
-class Agglomerative : public ::testing::TestWithParam<Linkage> {};
+struct Way {
+  Linkage linkage;
+  double max_bytes = AgglomerativeOptions().max_bytes;
+  AgglomerativeOptions options() const {
+    AgglomerativeOptions options;
+    options.linkage = linkage;
+    options.max_bytes = max_bytes;
+    return options;
+  }
+};
+
+class Agglomerative : public ::testing::TestWithParam<Way> {};
 
 TEST_P(Agglomerative, HeightsAreTheTextbooks) {
   const auto x = blobs(60, 5, 6, 0.6, 71);
-  AgglomerativeOptions options;
-  options.linkage = GetParam();
+  AgglomerativeOptions options = GetParam().options();
   options.clusters = 4;
   const AgglomerativeResult r = agglomerative_clustering(x.data(), 60, 5, options);
-  const auto heights = textbook(x, 5, GetParam());
+  const auto heights = textbook(x, 5, GetParam().linkage);
   ASSERT_EQ(r.merges.size(), heights.size());
   for (std::size_t i = 0; i < heights.size(); ++i) EXPECT_NEAR(r.merges[i].height, heights[i], 1e-5) << i;
   EXPECT_EQ(r.merges.back().size, 60);
@@ -84,8 +94,7 @@ TEST_P(Agglomerative, HeightsAreTheTextbooks) {
 
 TEST_P(Agglomerative, FindsSeparatedGroups) {
   const auto x = blobs(700, 16, 7, 0.05, 72);
-  AgglomerativeOptions options;
-  options.linkage = GetParam();
+  AgglomerativeOptions options = GetParam().options();
   options.clusters = 7;
   for (const std::int64_t max_samples : {0, 100, 699, 700}) {
     options.max_samples = max_samples;
@@ -99,8 +108,7 @@ TEST_P(Agglomerative, FindsSeparatedGroups) {
 
 TEST_P(Agglomerative, HasTheSameBitsWithAnyNumberOfThreads) {
   const auto x = blobs(1500, 90, 20, 1.0, 73);
-  AgglomerativeOptions options;
-  options.linkage = GetParam();
+  AgglomerativeOptions options = GetParam().options();
   options.max_samples = 1400;
   AgglomerativeResult first;
   on_threads([&](int threads) {
@@ -115,8 +123,7 @@ TEST_P(Agglomerative, HasTheSameBitsWithAnyNumberOfThreads) {
 TEST_P(Agglomerative, CopesWithRepeatedRowsAndWithOne) {
   std::vector<float> x;
   for (int i = 0; i < 40; ++i) x.insert(x.end(), {static_cast<float>(i % 4), 1.0f});
-  AgglomerativeOptions options;
-  options.linkage = GetParam();
+  AgglomerativeOptions options = GetParam().options();
   options.clusters = 4;
   const AgglomerativeResult r = agglomerative_clustering(x.data(), 40, 2, options);
   for (std::size_t i = 0; i < 40; ++i) EXPECT_EQ(r.labels[i], static_cast<std::int32_t>(i % 4));
@@ -130,8 +137,7 @@ TEST_P(Agglomerative, MakesAWholeTreeOfRowsWhoseDistancesAreMostlyEqual) {
   std::vector<float> x;
   for (int i = 0; i < 3375; ++i)
     x.insert(x.end(), {0.1f * static_cast<float>(i % 15), 0.1f * static_cast<float>(i / 15 % 15), 0.1f * static_cast<float>(i / 225)});
-  AgglomerativeOptions options;
-  options.linkage = GetParam();
+  AgglomerativeOptions options = GetParam().options();
   options.clusters = 3375;
   const AgglomerativeResult r = agglomerative_clustering(x.data(), 3375, 3, options);
   EXPECT_EQ(std::set<std::int32_t>(r.labels.begin(), r.labels.end()).size(), 3375u);
@@ -146,13 +152,50 @@ TEST_P(Agglomerative, MakesAWholeTreeOfRowsWhoseDistancesAreMostlyEqual) {
 
 TEST_P(Agglomerative, CopesWithDistancesBeyondFloat32) {
   const std::vector<float> x = {3e38f, -3e38f, 2.9e38f, -2.9e38f};
-  AgglomerativeOptions options;
-  options.linkage = GetParam();
+  AgglomerativeOptions options = GetParam().options();
   options.clusters = 2;
   EXPECT_EQ(agglomerative_clustering(x.data(), 4, 1, options).labels, (std::vector<std::int32_t>{0, 1, 0, 1}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Linkages, Agglomerative, ::testing::Values(Linkage::ward, Linkage::average, Linkage::complete, Linkage::single));
+TEST_P(Agglomerative, StopsBetweenMergesAndWhileDistancesAreComputed) {
+  const auto x = blobs(100, 4, 4, 1.0, 75);
+  const bool means = GetParam().max_bytes == 0;
+  std::vector<std::int64_t> told;
+  agglomerative_clustering(x.data(), 100, 4, GetParam().options(), [&](std::int64_t done, std::int64_t total) {
+    EXPECT_EQ(total, 99);
+    told.push_back(done);
+    return true;
+  });
+  EXPECT_EQ(told.front(), means ? 1 : 0);
+  EXPECT_EQ(told.back(), 99);
+  for (const std::int64_t last : {told.front(), std::int64_t{50}}) {
+    std::int64_t done = -1;
+    EXPECT_EQ(error_of([&] {
+                agglomerative_clustering(x.data(), 100, 4, GetParam().options(), [&](std::int64_t now, std::int64_t) { return (done = now) < last; });
+              }),
+              "agglomerative clustering was stopped");
+    EXPECT_EQ(done, last);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Linkages, Agglomerative,
+                         ::testing::Values(Way{Linkage::ward}, Way{Linkage::ward, 0}, Way{Linkage::average}, Way{Linkage::complete},
+                                           Way{Linkage::single}));
+
+TEST(AgglomerativeWard, DistancesAndMeansMakeTheSameTree) {
+  const auto x = blobs(900, 33, 12, 1.0, 76);
+  AgglomerativeOptions options;
+  const AgglomerativeResult distances = agglomerative_clustering(x.data(), 900, 33, options);
+  options.max_bytes = 4.0 * 900 * 900 - 1;
+  const AgglomerativeResult means = agglomerative_clustering(x.data(), 900, 33, options);
+  EXPECT_EQ(distances.labels, means.labels);
+  for (std::size_t i = 0; i < means.merges.size(); ++i) {
+    const Merge &a = distances.merges[i], &b = means.merges[i];
+    EXPECT_EQ(a.a, b.a);
+    EXPECT_EQ(a.b, b.b);
+    EXPECT_NEAR(a.height, b.height, 1e-12 * b.height);
+  }
+}
 
 TEST(AgglomerativeErrors, SayWhatIsWrong) {
   auto x = blobs(10, 2, 2, 1.0, 74);
@@ -172,8 +215,6 @@ TEST(AgglomerativeErrors, SayWhatIsWrong) {
   EXPECT_EQ(error_of([&] { agglomerative_clustering(x.data(), 70000, 2, large); }),
             "the distances between 70000 rows take 9.8 GB, more than 4.0 GB: take linkage = \"ward\", which needs none, or lower max_samples");
   EXPECT_EQ(error_of([&] { agglomerative_clustering(x.data(), 10, 0, {}); }), "agglomerative clustering needs features with at least 1 column");
-  EXPECT_EQ(error_of([&] { agglomerative_clustering(x.data(), 10, 2, {}, [](std::int64_t, std::int64_t) { return false; }); }),
-            "agglomerative clustering was stopped");
   x[3] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(run([](Options&) {}),
             "row 1, column 1 of the features is nan: agglomerative clustering needs finite numbers; look at what computed the features");

@@ -4,7 +4,10 @@
 
 namespace cdc::rows {
 
-CDC_CLONES double square_distance(const float* x, const float* c, std::int64_t d) {
+namespace {
+
+template <class Number>
+[[gnu::always_inline]] inline double square_distance_of(const Number* x, const Number* c, std::int64_t d) {
   double lanes[16] = {};
   std::int64_t j = 0;
   for (; j + 16 <= d; j += 16)
@@ -21,6 +24,11 @@ CDC_CLONES double square_distance(const float* x, const float* c, std::int64_t d
   return sum;
 }
 
+}  // namespace
+
+CDC_CLONES double square_distance(const float* x, const float* c, std::int64_t d) { return square_distance_of(x, c, d); }
+CDC_CLONES double square_distance(const double* x, const double* c, std::int64_t d) { return square_distance_of(x, c, d); }
+
 CDC_CLONES double dot(const float* x, const float* c, std::int64_t d) {
   double lanes[16] = {};
   std::int64_t j = 0;
@@ -30,6 +38,10 @@ CDC_CLONES double dot(const float* x, const float* c, std::int64_t d) {
   double sum = 0;
   for (const double lane : lanes) sum += lane;
   return sum;
+}
+
+CDC_CLONES void widen(const float* row, double* out, std::int64_t d) {
+  for (std::int64_t j = 0; j < d; ++j) out[j] = static_cast<double>(row[j]);
 }
 
 CDC_CLONES void add(const float* row, double* sum, std::int64_t d) {

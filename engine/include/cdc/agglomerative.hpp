@@ -18,7 +18,7 @@ struct AgglomerativeOptions {
   std::int64_t clusters = 8;  ///< K
   Linkage linkage = Linkage::ward;
   std::int64_t max_samples = 0;  ///< of more rows than this a random sample is clustered, and each other row goes to the nearest mean; 0: all rows
-  double max_bytes = 4e9;        ///< that all linkages but Ward's may take for distances: 2 N^2
+  double max_bytes = 4e9;        ///< that distances may take: 2 N^2, Ward's 4 N^2
   std::uint64_t seed = 0;        ///< of the sample
 };
 
@@ -36,10 +36,10 @@ struct AgglomerativeResult {
 };
 
 /// Agglomerative clustering of x [n, d] (row-major float32) by Euclidean distance, exact, by chains of nearest neighbours (Murtagh, "A survey of
-/// recent advances in hierarchical clustering algorithms", 1983): O(N^2 D) time. Ward's linkage keeps means, O(N D) memory; the others keep all
-/// distances in float32. The same bits with any number of threads. `progress` (may be empty) is told merges done and in all; false: stops, by
-/// throwing Stopped. cdc::Error where no K clusters can be made of the rows, distances would take more than max_bytes, max_samples < K, or a value is
-/// not finite.
+/// recent advances in hierarchical clustering algorithms", 1983): O(N^2 D) time. All distances are kept, in float32, Ward's in float64; where
+/// Ward's would take more than max_bytes, means are kept instead: O(N D) memory, but many times as long. The same bits with any number of threads.
+/// `progress` (may be empty) is told merges done and in all; false: stops, by throwing Stopped. cdc::Error where no K clusters can be made of the
+/// rows, another linkage's distances would take more than max_bytes, max_samples < K, or a value is not finite.
 CDC_API AgglomerativeResult agglomerative_clustering(const float* x, std::int64_t n, std::int64_t d, const AgglomerativeOptions& options,
                                                      const std::function<bool(std::int64_t done, std::int64_t total)>& progress = {});
 
