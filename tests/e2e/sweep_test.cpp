@@ -1,6 +1,7 @@
 // cdc-sweep as its user calls it, on stages that only count and wait.
 #include <dirent.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -152,6 +153,38 @@ TEST_F(SweepTest, StopsCleanlyWhenAskedAndGoesOn) {
   const ProcessResult rest = run_process(command({"--jobs", "2"}), folder, environment_, folder);
   EXPECT_EQ(rest.code, 0) << rest.err;
   EXPECT_GE(lines_with(read_file(folder / "trace"), "resume kmeans"), 2);  // from their checkpoints
+}
+
+TEST_F(SweepTest, ABatchSystemATerminalAndAReaderThatGoStopItCleanlyToo) {
+  std::signal(SIGHUP, SIG_DFL);  // it is ignored where the tests are run by nohup
+  write_file(folder / "s.toml", kSlow);
+  int resumed = 0;
+  for (const int number : {SIGTERM, SIGHUP, SIGPIPE}) {
+    fs::remove(folder / "trace");
+    Process p(command({"--jobs", "2"}), folder, environment_, folder);
+    while (began("kmeans") < 2) ASSERT_FALSE(p.ended_within(std::chrono::milliseconds(10)));
+    resumed += lines_with(trace_text(), "resume kmeans");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+    p.signal(number);
+    p.signal(number);  // as batch systems do, which tell a program and its parent: one wish, not two
+    const ProcessResult r = p.wait();
+    EXPECT_EQ(r.code, 5) << r.out << r.err;
+    EXPECT_NE(r.err.find("stopped; the same command goes on where it stopped"), std::string::npos) << r.err;
+    EXPECT_EQ(r.err.find("failed"), std::string::npos) << r.err;
+  }
+  EXPECT_GE(resumed, 2);  // the later ones went on from what the earlier ones saved
+}
+
+TEST_F(SweepTest, AReaderThatGoesAwayStopsItCleanly) {
+  write_file(folder / "s.toml", kSweep);
+  std::string words;
+  for (const std::string& word : command({"--jobs", "1"})) words += "'" + word + "' ";
+  // One run after the other: what is said at the latest of the first, before the others, finds no reader.
+  const ProcessResult r = run_process({"/bin/sh", "-c", "{ " + words + "; echo code $? >&2; } | head -n 1"}, folder, environment_, folder);
+  EXPECT_NE(r.err.find("code 5"), std::string::npos) << r.err;
+  EXPECT_LT(began("kmeans"), 4);
+  EXPECT_EQ(run_process(command({"--jobs", "1"}), folder, environment_, folder).code, 0);
+  EXPECT_EQ(lines_with(read("cells.csv"), ",done,"), 4);
 }
 
 TEST_F(SweepTest, AskedTwiceItStopsAtOnce) {
