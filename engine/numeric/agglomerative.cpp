@@ -65,7 +65,7 @@ class AllDistances {
       : n_(n), linkage_(linkage), distance_(size(n * (n - 1) / 2)), count_(size(n), 1.0) {
     constexpr std::int64_t kTile = 16;  // rows that stay in the cache while the others pass
     std::vector<double> tile(size(kTile * d));
-    for (std::int64_t first = 0; first < n; first += kTile) {
+    for (std::int64_t first = 0; first < n - 1; first += kTile) {
       const std::int64_t last = std::min(first + kTile, n);
       rows::widen(x + first * d, tile.data(), (last - first) * d);
       parallel_chunks(n - first, 64, [&](std::int64_t begin, std::int64_t end) {

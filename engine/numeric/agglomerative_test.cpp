@@ -130,7 +130,11 @@ TEST_P(Agglomerative, CopesWithRepeatedRowsAndWithOne) {
   EXPECT_EQ(r.merges[35].height, 0);
   options.clusters = 1;
   EXPECT_EQ(agglomerative_clustering(x.data(), 40, 2, options).labels, std::vector<std::int32_t>(40, 0));
-  EXPECT_EQ(agglomerative_clustering(x.data(), 1, 2, options).labels, (std::vector<std::int32_t>{0}));
+  const auto no_merge = [](std::int64_t, std::int64_t) {
+    ADD_FAILURE();
+    return true;
+  };
+  EXPECT_EQ(agglomerative_clustering(x.data(), 1, 2, options, no_merge).labels, (std::vector<std::int32_t>{0}));
 }
 
 TEST_P(Agglomerative, MakesAWholeTreeOfRowsWhoseDistancesAreMostlyEqual) {
