@@ -19,6 +19,9 @@ namespace {
 constexpr std::uint32_t kSample = 7;     ///< the random stream's operation
 constexpr std::int64_t kWork = 1 << 16;  ///< products of one task
 
+/// Up to this many columns means are read as fast as kept distances (tests/bench/agglomerative.py).
+constexpr std::int64_t kMeansColumns = 128;
+
 constexpr double kFarthest = std::numeric_limits<float>::max();
 
 using Linkage = AgglomerativeOptions::Linkage;
@@ -250,7 +253,7 @@ AgglomerativeResult agglomerative_clustering(const float* x, std::int64_t n, std
   const float* data = sample ? sampled.data() : x;
   if (options.linkage != Linkage::ward)
     result.merges = chain(AllDistances<float>(data, m, d, options.linkage, progress), m, progress);
-  else if (bytes<double>(m) <= options.max_bytes)
+  else if (d > kMeansColumns && bytes<double>(m) <= options.max_bytes)
     result.merges = chain(AllDistances<double>(data, m, d, Linkage::ward, progress), m, progress);
   else
     result.merges = chain(WardMeans(data, m, d), m, progress);

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <set>
 
@@ -68,22 +70,31 @@ std::vector<double> textbook(const std::vector<float>& x, std::size_t d, Linkage
 
 struct Way {
   Linkage linkage;
-  double max_bytes = AgglomerativeOptions().max_bytes;
-  AgglomerativeOptions options() const {
+  bool wide = false;  ///< columns of zeros are added, beyond those of which Ward's linkage keeps means
+};
+
+class Agglomerative : public ::testing::TestWithParam<Way> {
+ protected:
+  static AgglomerativeOptions options_of_linkage() {
     AgglomerativeOptions options;
-    options.linkage = linkage;
-    options.max_bytes = max_bytes;
+    options.linkage = GetParam().linkage;
     return options;
+  }
+  static AgglomerativeResult run(const std::vector<float>& x, std::int64_t n, std::int64_t d, const AgglomerativeOptions& options,
+                                 const std::function<bool(std::int64_t, std::int64_t)>& progress = {}) {
+    if (!GetParam().wide) return agglomerative_clustering(x.data(), n, d, options, progress);
+    constexpr std::int64_t kWide = 200;
+    std::vector<float> wide(static_cast<std::size_t>(n * kWide));
+    for (std::int64_t i = 0; i < n; ++i) std::copy_n(x.data() + i * d, d, wide.data() + i * kWide);
+    return agglomerative_clustering(wide.data(), n, kWide, options, progress);
   }
 };
 
-class Agglomerative : public ::testing::TestWithParam<Way> {};
-
 TEST_P(Agglomerative, HeightsAreTheTextbooks) {
   const auto x = blobs(60, 5, 6, 0.6, 71);
-  AgglomerativeOptions options = GetParam().options();
+  AgglomerativeOptions options = options_of_linkage();
   options.clusters = 4;
-  const AgglomerativeResult r = agglomerative_clustering(x.data(), 60, 5, options);
+  const AgglomerativeResult r = run(x, 60, 5, options);
   const auto heights = textbook(x, 5, GetParam().linkage);
   ASSERT_EQ(r.merges.size(), heights.size());
   for (std::size_t i = 0; i < heights.size(); ++i) EXPECT_NEAR(r.merges[i].height, heights[i], 1e-5) << i;
@@ -94,11 +105,11 @@ TEST_P(Agglomerative, HeightsAreTheTextbooks) {
 
 TEST_P(Agglomerative, FindsSeparatedGroups) {
   const auto x = blobs(700, 16, 7, 0.05, 72);
-  AgglomerativeOptions options = GetParam().options();
+  AgglomerativeOptions options = options_of_linkage();
   options.clusters = 7;
   for (const std::int64_t max_samples : {0, 100, 699, 700}) {
     options.max_samples = max_samples;
-    const AgglomerativeResult r = agglomerative_clustering(x.data(), 700, 16, options);
+    const AgglomerativeResult r = run(x, 700, 16, options);
     EXPECT_EQ(r.rows.size(), max_samples == 0 ? 700u : static_cast<std::size_t>(max_samples));
     EXPECT_EQ(r.merges.size(), r.rows.size() - 1);
     for (std::size_t i = 0; i < 700; ++i) EXPECT_EQ(r.labels[i], r.labels[i % 7]) << max_samples;
@@ -108,11 +119,11 @@ TEST_P(Agglomerative, FindsSeparatedGroups) {
 
 TEST_P(Agglomerative, HasTheSameBitsWithAnyNumberOfThreads) {
   const auto x = blobs(1500, 90, 20, 1.0, 73);
-  AgglomerativeOptions options = GetParam().options();
+  AgglomerativeOptions options = options_of_linkage();
   options.max_samples = 1400;
   AgglomerativeResult first;
   on_threads([&](int threads) {
-    const AgglomerativeResult r = agglomerative_clustering(x.data(), 1500, 90, options);
+    const AgglomerativeResult r = run(x, 1500, 90, options);
     if (threads == 1) first = r;
     EXPECT_EQ(r.labels, first.labels) << threads;
     EXPECT_EQ(r.rows, first.rows) << threads;
@@ -123,27 +134,27 @@ TEST_P(Agglomerative, HasTheSameBitsWithAnyNumberOfThreads) {
 TEST_P(Agglomerative, CopesWithRepeatedRowsAndWithOne) {
   std::vector<float> x;
   for (int i = 0; i < 40; ++i) x.insert(x.end(), {static_cast<float>(i % 4), 1.0f});
-  AgglomerativeOptions options = GetParam().options();
+  AgglomerativeOptions options = options_of_linkage();
   options.clusters = 4;
-  const AgglomerativeResult r = agglomerative_clustering(x.data(), 40, 2, options);
+  const AgglomerativeResult r = run(x, 40, 2, options);
   for (std::size_t i = 0; i < 40; ++i) EXPECT_EQ(r.labels[i], static_cast<std::int32_t>(i % 4));
   EXPECT_EQ(r.merges[35].height, 0);
   options.clusters = 1;
-  EXPECT_EQ(agglomerative_clustering(x.data(), 40, 2, options).labels, std::vector<std::int32_t>(40, 0));
+  EXPECT_EQ(run(x, 40, 2, options).labels, std::vector<std::int32_t>(40, 0));
   const auto no_merge = [](std::int64_t, std::int64_t) {
     ADD_FAILURE();
     return true;
   };
-  EXPECT_EQ(agglomerative_clustering(x.data(), 1, 2, options, no_merge).labels, (std::vector<std::int32_t>{0}));
+  EXPECT_EQ(run(x, 1, 2, options, no_merge).labels, (std::vector<std::int32_t>{0}));
 }
 
 TEST_P(Agglomerative, MakesAWholeTreeOfRowsWhoseDistancesAreMostlyEqual) {
   std::vector<float> x;
   for (int i = 0; i < 3375; ++i)
     x.insert(x.end(), {0.1f * static_cast<float>(i % 15), 0.1f * static_cast<float>(i / 15 % 15), 0.1f * static_cast<float>(i / 225)});
-  AgglomerativeOptions options = GetParam().options();
+  AgglomerativeOptions options = options_of_linkage();
   options.clusters = 3375;
-  const AgglomerativeResult r = agglomerative_clustering(x.data(), 3375, 3, options);
+  const AgglomerativeResult r = run(x, 3375, 3, options);
   EXPECT_EQ(std::set<std::int32_t>(r.labels.begin(), r.labels.end()).size(), 3375u);
   ASSERT_EQ(r.merges.size(), 3374u);
   EXPECT_EQ(r.merges.back().size, 3375);
@@ -156,16 +167,16 @@ TEST_P(Agglomerative, MakesAWholeTreeOfRowsWhoseDistancesAreMostlyEqual) {
 
 TEST_P(Agglomerative, CopesWithDistancesBeyondFloat32) {
   const std::vector<float> x = {3e38f, -3e38f, 2.9e38f, -2.9e38f};
-  AgglomerativeOptions options = GetParam().options();
+  AgglomerativeOptions options = options_of_linkage();
   options.clusters = 2;
-  EXPECT_EQ(agglomerative_clustering(x.data(), 4, 1, options).labels, (std::vector<std::int32_t>{0, 1, 0, 1}));
+  EXPECT_EQ(run(x, 4, 1, options).labels, (std::vector<std::int32_t>{0, 1, 0, 1}));
 }
 
 TEST_P(Agglomerative, StopsBetweenMergesAndWhileDistancesAreComputed) {
   const auto x = blobs(100, 4, 4, 1.0, 75);
-  const bool means = GetParam().max_bytes == 0;
+  const bool means = GetParam().linkage == Linkage::ward && !GetParam().wide;
   std::vector<std::int64_t> told;
-  agglomerative_clustering(x.data(), 100, 4, GetParam().options(), [&](std::int64_t done, std::int64_t total) {
+  run(x, 100, 4, options_of_linkage(), [&](std::int64_t done, std::int64_t total) {
     EXPECT_EQ(total, 99);
     told.push_back(done);
     return true;
@@ -174,24 +185,22 @@ TEST_P(Agglomerative, StopsBetweenMergesAndWhileDistancesAreComputed) {
   EXPECT_EQ(told.back(), 99);
   for (const std::int64_t last : {told.front(), std::int64_t{50}}) {
     std::int64_t done = -1;
-    EXPECT_EQ(error_of([&] {
-                agglomerative_clustering(x.data(), 100, 4, GetParam().options(), [&](std::int64_t now, std::int64_t) { return (done = now) < last; });
-              }),
+    EXPECT_EQ(error_of([&] { run(x, 100, 4, options_of_linkage(), [&](std::int64_t now, std::int64_t) { return (done = now) < last; }); }),
               "agglomerative clustering was stopped");
     EXPECT_EQ(done, last);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Linkages, Agglomerative,
-                         ::testing::Values(Way{Linkage::ward}, Way{Linkage::ward, 0}, Way{Linkage::average}, Way{Linkage::complete},
+                         ::testing::Values(Way{Linkage::ward}, Way{Linkage::ward, true}, Way{Linkage::average}, Way{Linkage::complete},
                                            Way{Linkage::single}));
 
 TEST(AgglomerativeWard, DistancesAndMeansMakeTheSameTree) {
-  const auto x = blobs(900, 33, 12, 1.0, 76);
+  const auto x = blobs(900, 129, 12, 1.0, 76);
   AgglomerativeOptions options;
-  const AgglomerativeResult distances = agglomerative_clustering(x.data(), 900, 33, options);
+  const AgglomerativeResult distances = agglomerative_clustering(x.data(), 900, 129, options);
   options.max_bytes = 4.0 * 900 * 900 - 1;
-  const AgglomerativeResult means = agglomerative_clustering(x.data(), 900, 33, options);
+  const AgglomerativeResult means = agglomerative_clustering(x.data(), 900, 129, options);
   EXPECT_EQ(distances.labels, means.labels);
   for (std::size_t i = 0; i < means.merges.size(); ++i) {
     const Merge &a = distances.merges[i], &b = means.merges[i];

@@ -28,7 +28,8 @@ class Agglomerative final : public cdc::Stage {
         .choices({"ward", "average", "complete", "single"});
     s.param(&Agglomerative::max_samples, "max_samples",
             "Of more samples than this a random one of this many is clustered, and every other sample goes to the cluster of the nearest mean. The "
-            "distances take 2 N^2 bytes, 4 GB at most; ward's 4 N^2, and beyond 4 GB (31,622 samples) it goes on without, many times slower")
+            "distances take 2 N^2 bytes, 4 GB at most; ward's 4 N^2, of more than 128 columns alone, and beyond 4 GB (31,622 samples) it goes on "
+            "without, slower")
         .range(2, 1e9);
     cdc_cluster::normalise_parameter(s);
     s.size("K", &Agglomerative::clusters);

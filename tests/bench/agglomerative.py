@@ -1,5 +1,5 @@
 """Ward's agglomerative clustering beside scikit-learn's (float64), interleaved; the clusters and the last merge's height must agree. --means: ours
-without kept distances, as where they would not fit.
+without kept distances, as where they would not fit and of up to 128 columns in any case.
 
 Run: build/oracle-venv/bin/python tests/bench/agglomerative.py BUILD/bin/bench_agglomerative [--rounds 3] [--n 12000] [--d 512] [--k 10] [--threads 2]
      [--means]

@@ -36,8 +36,9 @@ struct AgglomerativeResult {
 };
 
 /// Agglomerative clustering of x [n, d] (row-major float32) by Euclidean distance, exact, by chains of nearest neighbours (Murtagh, "A survey of
-/// recent advances in hierarchical clustering algorithms", 1983): O(N^2 D) time. All distances are kept, in float32, Ward's in float64; where
-/// Ward's would take more than max_bytes, means are kept instead: O(N D) memory, but many times as long. The same bits with any number of threads.
+/// recent advances in hierarchical clustering algorithms", 1983): O(N^2 D) time. All distances are kept, in float32, Ward's in float64. Of up to
+/// 128 columns, and where distances would take more than max_bytes, Ward's linkage keeps means instead: O(N D) memory, and with few columns no more
+/// time. The same bits with any number of threads.
 /// `progress` (may be empty) is told merges done and in all; false: stops, by throwing Stopped. cdc::Error where no K clusters can be made of the
 /// rows, another linkage's distances would take more than max_bytes, max_samples < K, or a value is not finite.
 CDC_API AgglomerativeResult agglomerative_clustering(const float* x, std::int64_t n, std::int64_t d, const AgglomerativeOptions& options,
