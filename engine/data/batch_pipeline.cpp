@@ -14,7 +14,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/at_work.hpp"
 #include "cdc/error.hpp"
+#include "data/view_check.hpp"
 
 namespace cdc {
 
@@ -101,6 +103,8 @@ struct BatchPipeline::Impl {
   bool claim(std::shared_ptr<Slot>& slot, std::int64_t& index, bool front_only);
   void render_chunk(const std::shared_ptr<Slot>& slot, std::int64_t index);
   void render_sample(const RenderedBatch& batch, std::int64_t position) const;
+  template <class Render>
+  void render_view(std::size_t augment, bool guarded, float* out, std::int64_t floats, const Render& render) const;
 };
 
 void BatchPipeline::Impl::check() const {
@@ -191,6 +195,32 @@ void BatchPipeline::Impl::render_chunk(const std::shared_ptr<Slot>& slot, std::i
   if (++slot->done == slot->chunks) chunk_done.notify_all();
 }
 
+/// Renders a view and looks at what came of it. The first sample's goes to memory of its own first, so that writing beyond it is seen.
+template <class Render>
+void BatchPipeline::Impl::render_view(std::size_t augment, bool guarded, float* out, std::int64_t floats, const Render& render) const {
+  const char* const name = request.names.empty() ? "an augmentation" : request.names[augment].c_str();
+  const AtWork work(name, "rendering a view", request.training ? request.epoch : -1);
+  std::string problem;
+  try {
+    if (guarded) {
+      GuardedView guards(floats);
+      render(guards.view());
+      problem = guards.problem();
+      std::copy_n(guards.view(), floats, out);
+    } else {
+      render(out);
+    }
+  } catch (const std::exception& e) {
+    if (request.names.empty()) throw;
+    problem = e.what();
+  } catch (...) {
+    if (request.names.empty()) throw;
+    problem = "an exception of unknown type was thrown";
+  }
+  if (problem.empty()) problem = view_problem(out, floats);
+  if (!problem.empty()) throw Error(fmt::format("{}: {}", name, problem));
+}
+
 void BatchPipeline::Impl::render_sample(const RenderedBatch& batch, std::int64_t position) const {
   const std::int64_t own = batch.samples[static_cast<std::size_t>(position)];
   std::int64_t sample = own;
@@ -207,21 +237,25 @@ void BatchPipeline::Impl::render_sample(const RenderedBatch& batch, std::int64_t
         }
       }
       if (read != sample) {
+        const AtWork work("the data set", "reading an image");
         image = request.data->image(sample);
         read = sample;
         if (image.channels != request.data->channels())
           throw Error(fmt::format("has {} channels, but the data set says {}", image.channels, request.data->channels()));
       }
-      const auto [height, width] = request.sizes[a];
+      const int height = request.sizes[a][0], width = request.sizes[a][1];
       const std::int64_t floats = std::int64_t{image.channels} * height * width;
       float* out = batch.views[a].get() + position * floats;
+      const bool guarded = position == 0 && batch.number == request.first_batch;
+      const Augment& augment = *request.augments[a];
       if (!request.training) {
-        request.augments[a]->render_plain(image, height, width, out);
+        render_view(a, guarded, out, floats, [&](float* to) { augment.render_plain(image, height, width, to); });
         continue;
       }
       for (int v = 0; v < views[a]; ++v) {
         const ViewKey key{request.seed, request.epoch, own, first_view[a] + v};
-        request.augments[a]->render(image, key, height, width, out + v * static_cast<std::int64_t>(batch.samples.size()) * floats);
+        render_view(a, guarded, out + v * static_cast<std::int64_t>(batch.samples.size()) * floats, floats,
+                    [&](float* to) { augment.render(image, key, height, width, to); });
       }
     }
   } catch (const std::exception& e) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cdc/augment.hpp"
@@ -15,6 +16,7 @@ struct BatchRequest {
   std::shared_ptr<const Dataset> data;
   std::vector<const Augment*> augments;  ///< each gives one tensor a batch; they outlive the pipeline
   std::vector<std::array<int, 2>> sizes; ///< [augments] height and width to render
+  std::vector<std::string> names;        ///< [augments], or none: what messages call them
   /// [augments], or none: the sample to render in the place of another while training; empty functions leave it. Called from loader threads.
   std::vector<std::function<std::int64_t(std::int64_t epoch, std::int64_t sample)>> picks;
   std::vector<std::int64_t> order;       ///< samples, in the order to go through them

@@ -4,6 +4,7 @@
 
 #include "cdc/error.hpp"
 #include "cdc/session.hpp"
+#include "exec/artifact_check.hpp"
 #include "exec/identity.hpp"
 
 namespace cdc {
@@ -60,6 +61,7 @@ std::shared_ptr<const Dataset> open_dataset(const Plan& plan, const Source& sour
     Alone context(stage.name, stage_seed(plan.seed, stage.name), source.port);
     component->run(context);
     if (!context.given) throw Error(fmt::format("it ended without giving its output '{}'; the plugin is faulty", source.port));
+    check_artifact(*port, context.given, {}, fmt::format("; the plugin is faulty ({})", stage.info->library));
     return std::static_pointer_cast<const Dataset>(context.given);
   } catch (const Error& e) {
     throw Error(who + e.what());

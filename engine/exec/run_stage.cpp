@@ -4,8 +4,11 @@
 #include <new>
 #include <utility>
 
+#include "base/at_work.hpp"
 #include "cdc/error.hpp"
 #include "cdc/session.hpp"
+#include "exec/artifact_check.hpp"
+#include "exec/memory_advice.hpp"
 #include "exec/run_state.hpp"
 
 namespace cdc {
@@ -66,11 +69,31 @@ class Context final : public StageContext {
     return run_.plan.stages[connection->sources[i].index].name;
   }
   void output(std::string_view port, std::shared_ptr<const void> artifact) override {
-    if (output_port(stage_, port) == nullptr) throw Error(fmt::format("it has no output '{}'", port));
+    const PortInfo* const declared = output_port(stage_, port);
+    if (declared == nullptr) throw Error(fmt::format("it has no output '{}'{}", port, faulty()));
+    if (outputs_.count(std::string(port)) != 0) throw Error(fmt::format("it gave its output '{}' twice{}", port, faulty()));
+    check_artifact(*declared, artifact, known_sizes(), faulty());
+    check_numbers(*declared, artifact.get());
     outputs_[std::string(port)] = std::move(artifact);
   }
 
  private:
+  std::string faulty() const { return fmt::format("; the plugin is faulty ({})", stage_.info->library); }
+
+  /// Of the symbols of its ports, by its inputs and its parameters.
+  KnownSizes known_sizes() const {
+    KnownSizes sizes;
+    for (const Connection& connection : stage_.inputs) {
+      const PortInfo* const port = stage_.info->input(connection.port);
+      if (port == nullptr || port->type == PortType::model || port->type == PortType::scores) continue;
+      for (const Source& source : connection.sources)
+        if (const auto artifact = run_.artifact(source)) add_sizes(*port, artifact.get(), fmt::format("its input '{}'", port->name), sizes);
+    }
+    for (const auto& [symbol, size] : stage_.sizes)
+      if (KnownSize& known = sizes[symbol]; size > 0 && known.value == 0) known = {size, "the pipeline"};
+    return sizes;
+  }
+
   const Connection* connected(std::string_view port) const {
     for (const Connection& connection : stage_.inputs)
       if (connection.port == port) return &connection;
@@ -155,7 +178,8 @@ void work(RunState& run, std::size_t index) {
   run.schedule.identities[index].component->run(context);
   const std::vector<const PortInfo*> outputs = outputs_of(stage, *run.schedule.identities[index].component);
   for (const PortInfo* port : outputs)
-    if (!context.given(port->name)) throw Error(fmt::format("it ended without giving its output '{}'; the plugin is faulty", port->name));
+    if (!context.given(port->name))
+      throw Error(fmt::format("it ended without giving its output '{}'; the plugin is faulty ({})", port->name, stage.info->library));
   for (const PortInfo* port : outputs) run.keep(index, port->name, context.given(port->name));
   run.told[index].summary = context.told();
   run.told[index].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -167,12 +191,25 @@ void work(RunState& run, std::size_t index) {
   run.ends(index, run.told[index].seconds);
 }
 
+/// For AtWork: the stage, and the plugins that are its parts.
+std::string title_at_work(const PlannedStage& stage) {
+  std::string parts;
+  for (const ParameterInfo& p : stage.info->parameters)
+    if (const Value* part = p.type == ParameterType::component ? stage.parameters.find(p.name) : nullptr; part != nullptr && part->is_table())
+      parts += ", with " + part->at("plugin").as_string();
+  return fmt::format("stage '{}' ({} of {}{}{}{})", stage.name, stage.info->id, stage.info->library, stage.where.file.empty() ? "" : ", ",
+                     stage.where.file.empty() ? "" : stage.where.text(), parts);
+}
+
 }  // namespace
 
 void run_stage(RunState& run, std::size_t index) {
   const PlannedStage& stage = run.plan.stages[index];
   const std::string who = fmt::format("stage '{}' (plugin {}): ", stage.name, stage.info->id);
+  const std::string at_work = title_at_work(stage);
+  const auto told = [&](const std::string& what) { return Error(who + what + (is_of_memory(what) ? memory_advice(stage) : "")); };
   try {
+    const AtWork here(at_work.c_str());
     work(run, index);
     run.told[index].ended = true;
     run.done_reading(index);
@@ -180,11 +217,11 @@ void run_stage(RunState& run, std::size_t index) {
     if (!run.stopping()) throw Error(who + e.what());  // a plugin that stops unasked has failed
     throw Stopped(who + e.what());
   } catch (const Error& e) {
-    throw Error(who + e.what());
+    throw told(e.what());
   } catch (const std::bad_alloc&) {
-    throw Error(who + "there is not enough memory");
+    throw told("there is not enough memory");
   } catch (const std::exception& e) {
-    throw Error(who + first_line(e.what()));
+    throw told(first_line(e.what()));
   } catch (...) {
     throw Error(who + "the plugin threw something that is no std::exception");
   }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cdc/error.hpp"
+#include "exec/artifact_check.hpp"
 
 namespace cdc {
 
@@ -86,7 +87,16 @@ std::shared_ptr<const void> RunState::artifact(const Source& source) {
   if (!place->artifact) {
     const PlannedStage& from = plan.stages[source.index];
     if (!from.info->cached) throw Error(fmt::format("stage '{}' gave no '{}'", from.name, source.port));
-    place->artifact = cache.read(schedule.identities[source.index].key, source.port, output_port(from, source.port)->type);
+    const std::string& key = schedule.identities[source.index].key;
+    const PortInfo& port = *output_port(from, source.port);
+    std::shared_ptr<const void> artifact = cache.read(key, source.port, port.type);
+    try {
+      check_artifact(port, artifact, {}, {});
+    } catch (const Error& e) {
+      throw Error(fmt::format("the result of stage '{}' in the cache is wrong: {} ({}); update the plugin {}, which gave it, and run with --fresh",
+                              from.name, e.what(), cache.file(key, source.port).string(), from.info->id));
+    }
+    place->artifact = std::move(artifact);
   }
   return place->artifact;
 }

@@ -254,8 +254,10 @@ TEST_F(RunnerTest, AFailureNamesStageAndPluginAndKeepsWhatIsDone) {
   EXPECT_EQ(error_of_run({"stage.kmeans.fail=error"}), who + "the clusters are too heavy; take fewer");
   EXPECT_EQ(error_of_run({"stage.kmeans.fail=exception"}), who + "bad luck");
   EXPECT_EQ(error_of_run({"stage.kmeans.fail=other"}), who + "the plugin threw something that is no std::exception");
-  EXPECT_EQ(error_of_run({"stage.kmeans.fail=memory"}), who + "there is not enough memory");
-  EXPECT_EQ(error_of_run({"stage.kmeans.fail=\"no output\""}), who + "it ended without giving its output 'assignment'; the plugin is faulty");
+  EXPECT_EQ(error_of_run({"stage.kmeans.fail=memory"}),
+            who + "there is not enough memory; end what else uses memory, take fewer samples, or a machine with more");
+  EXPECT_EQ(error_of_run({"stage.kmeans.fail=\"no output\""}),
+            who + "it ended without giving its output 'assignment'; the plugin is faulty (" + plugin().string() + ")");
   EXPECT_NE(read_file(latest() / "log.txt").find("error " + who), std::string::npos);
   EXPECT_FALSE(fs::exists(latest() / "summary.json"));
   EXPECT_EQ(status()["features"], "cached");

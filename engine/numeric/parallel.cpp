@@ -2,7 +2,10 @@
 
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
+
 #include <algorithm>
+
+#include "base/at_work.hpp"
 
 namespace cdc {
 
@@ -13,7 +16,11 @@ void parallel_chunks(std::int64_t n, std::int64_t chunk, const std::function<voi
     if (n > 0) body(0, n);
     return;
   }
-  oneapi::tbb::parallel_for(std::int64_t{0}, chunks, [&](std::int64_t c) { body(c * chunk, std::min(n, (c + 1) * chunk)); });
+  const AtWork* const whose = AtWork::here();
+  oneapi::tbb::parallel_for(std::int64_t{0}, chunks, [&](std::int64_t c) {
+    const AtWorkFor work(whose);
+    body(c * chunk, std::min(n, (c + 1) * chunk));
+  });
 }
 
 int thread_count() { return oneapi::tbb::this_task_arena::max_concurrency(); }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 
+#include "base/at_work.hpp"
 #include "cdc/error.hpp"
 #include "cdc/plugin.hpp"
 #include "plugin/abi.hpp"
@@ -38,6 +39,19 @@ std::string problem_in(Body body) {
   } catch (...) {
     return "an exception that is no std::exception";
   }
+}
+
+std::string title(const ComponentInfo& info) { return fmt::format("plugin '{}' of {}", info.id, info.library); }
+
+/// Makes a component of a plugin that may die in its constructor, and in its destructor.
+std::shared_ptr<Component> create_at_work(const std::function<std::shared_ptr<Component>()>& create, const std::string& of) {
+  const AtWork making(of.c_str(), "making it");
+  std::shared_ptr<Component> made = create();
+  Component* const component = made.get();
+  return {component, [held = std::move(made), of](Component*) mutable {
+            const AtWork destroying(of.c_str(), "destroying it");
+            held.reset();
+          }};
 }
 
 bool is_id(const std::string& id) {
@@ -91,6 +105,8 @@ void Registry::load_library(const fs::path& path) {
     if (const std::string mismatch = abi_mismatch(tag); !mismatch.empty())
       fail(fmt::format("does not fit this engine: {}. Rebuild it against this engine's installed SDK (find_package(cdc))", mismatch));
 
+  const std::string who = fmt::format("plugin library {}", library.string());
+  const AtWork work(who.c_str(), "loading it");
   boost::dll::shared_library handle;
   // At once, so that a symbol that is missing is told here and not in the middle of a run.
   const std::string load_problem =
@@ -114,11 +130,14 @@ void Registry::load_library(const fs::path& path) {
                        other->second->library));
     if (found.count(id) != 0) fail(fmt::format("has two plugins with the id '{}': rename one of them", id));
     auto info = std::make_unique<ComponentInfo>();
+    const std::string describing = fmt::format("describe() of plugin '{}'", id);
+    const AtWork describe(describing.c_str());
     if (const std::string problem = problem_in([&] { (*entry)->describe(*info); }); !problem.empty())
       fail(fmt::format("has a plugin '{}' whose describe() threw: {}. Mend the plugin and rebuild it, or remove the library", id, problem));
     info->id = id;
     info->library = library.string();
     if (const std::string problem = schema_problem(*info); !problem.empty()) fail(fmt::format("has a plugin '{}' that {}", id, problem));
+    info->create = [create = std::move(info->create), of = title(*info)] { return create_at_work(create, of); };
     found.emplace(id, std::move(info));
   }
   impl_->by_id.merge(found);
@@ -173,6 +192,8 @@ std::shared_ptr<Component> Registry::create(const ComponentInfo& info, const Val
   if (!parameters.is_null())
     for (const auto& [name, value] : parameters.as_table())
       if (name != "plugin" && info.parameter(name) == nullptr) fail(fmt::format("there is no parameter '{}'", name));
+  const std::string who = title(info);
+  const AtWork work(who.c_str(), "setting its parameters");
   std::shared_ptr<Component> made;
   if (const std::string problem = problem_in([&] { made = info.create(); }); !problem.empty()) fail(problem);
   for (const ParameterInfo& p : info.parameters) {

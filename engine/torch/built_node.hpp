@@ -1,7 +1,6 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/isfinite.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
@@ -10,11 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/at_work.hpp"
 #include "cdc/augment.hpp"
 #include "cdc/error.hpp"
 #include "cdc/node.hpp"
 #include "cdc/random.hpp"
 #include "graph/plan.hpp"
+#include "torch/node_check.hpp"
 
 namespace cdc {
 
@@ -25,12 +26,6 @@ inline std::uint64_t seed_of(std::uint64_t seed, const std::string& name) {
   return Random(seed, h).next64();
 }
 
-/// What one output port of one node holds for the present batch.
-struct OutputSlot {
-  at::Tensor value;
-  at::Tensor float32;  ///< of a value in lower precision, made once for all the nodes that ask for full precision
-};
-
 /// A node of a session: the component, and where its ports lie among the slots.
 struct BuiltNode {
   const PlannedNode* plan = nullptr;
@@ -40,10 +35,14 @@ struct BuiltNode {
   bool shared = false;               ///< the component is another node's, which makes, keeps and moves it
   std::optional<Following> follows;  ///< the component's weights follow another's
   std::uint64_t seed = 0;
-  std::vector<std::pair<std::string, std::vector<std::size_t>>> inputs;  ///< port -> slots
-  std::vector<std::pair<std::string, std::size_t>> outputs;              ///< port -> slot
-  std::vector<bool> needs;                                               ///< [nodes] that it depends on, itself included
-  std::array<int, 2> size{};                                             ///< of an augment node: height and width
+  PortSlots inputs;                                          ///< port -> slots
+  std::vector<std::pair<std::string, std::size_t>> outputs;  ///< port -> slot
+  std::vector<bool> needs;                                   ///< [nodes] that it depends on, itself included
+  std::array<int, 2> size{};                                 ///< of an augment node: height and width
+  NodeCheck check;
+  bool trains = false;  ///< it has weights that the optimizer changes
+  bool loss = false;
+  std::string who;  ///< for AtWork
 
   /// The node whose moments are called here: nullptr for an augmentation, and where another place already does it.
   Node* own() const { return shared ? nullptr : node; }
@@ -60,6 +59,7 @@ void at_node(const BuiltNode& n, const std::string& doing, F&& f) {
   };
   std::string what;
   try {
+    const AtWork work(n.who.c_str(), doing.c_str());
     f();
     return;
   } catch (const Stopped&) {

@@ -69,6 +69,13 @@ class FakeSet final : public cdc::Dataset {
   std::vector<std::string> names_{"even", "odd"};
 };
 
+std::shared_ptr<const cdc::Assignment> all_in_one_cluster(const cdc::Dataset& data) {
+  auto assignment = std::make_shared<cdc::Assignment>();
+  assignment->cluster.resize(static_cast<std::size_t>(data.size()));
+  assignment->clusters = 1;
+  return assignment;
+}
+
 class FakeData final : public cdc::Stage {
  public:
   std::int64_t samples = 8, broken = -1;
@@ -242,7 +249,7 @@ class FakeMeeting final : public cdc::Stage {
       if (std::chrono::steady_clock::now() > end) throw cdc::Error("nobody came");
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    context.out(kAssignment, std::shared_ptr<const cdc::Assignment>(std::make_shared<cdc::Assignment>()));
+    context.out(kAssignment, all_in_one_cluster(*context.in(kData)));
   }
 };
 
@@ -261,7 +268,7 @@ class FakeGraphStage final : public cdc::Stage {
     if (++inside > 1) throw cdc::Error("two graphs at once");
     wait_ms(context, 20);
     --inside;
-    context.out(kAssignment, std::shared_ptr<const cdc::Assignment>(std::make_shared<cdc::Assignment>()));
+    context.out(kAssignment, all_in_one_cluster(*context.in(kData)));
   }
 };
 

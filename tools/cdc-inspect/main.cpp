@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string>
 
+#include "base/last_words.hpp"
 #include "cdc/error.hpp"
 #include "config/suggest.hpp"
 #include "describe.hpp"
@@ -25,6 +26,7 @@ int main(int argc, char** argv) {
     return app.exit(e) == 0 ? 0 : 2;
   }
 
+  const cdc::LastWords words("cdc-inspect", 3);
   cdc::Registry registry;
   try {
     registry.load_default_folders();

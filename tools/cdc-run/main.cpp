@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "base/last_words.hpp"
 #include "base/memory.hpp"
 #include "cdc-run/options.hpp"
 #include "cdc-run/terminal.hpp"
@@ -124,6 +125,7 @@ int program(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   prepare_process();
+  const cdc::LastWords words("cdc-run", kStageFailed);
   const int code = program(argc, argv);
   std::cout.flush();
   std::cerr.flush();

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "base/last_words.hpp"
 #include "base/shell.hpp"
 #include "cdc/error.hpp"
 #include "config/diagnostic.hpp"
@@ -65,6 +66,7 @@ int with_errors_told(const std::string& program, const std::function<int()>& wor
     std::cerr << what << std::endl;
     return code;
   };
+  const LastWords words(program.c_str(), 4);
   try {
     return work();
   } catch (const ConfigError& e) {

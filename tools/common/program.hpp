@@ -20,7 +20,7 @@ void load_plugins(Registry& registry, const std::vector<std::filesystem::path>& 
 /// Of cdc, LibTorch and the compiler, for the record of a run.
 Value versions(const TensorEngine& engine);
 /// Does the program's work, and says what went wrong on the way. Its exit code: what `work` gives, 2 for a wrong file (ConfigError), 3 for a plugin
-/// that cannot be loaded, 4 for all else.
+/// that cannot be loaded, 4 for all else. Where it dies, or a plugin ends it, LastWords says in whose code.
 int with_errors_told(const std::string& program, const std::function<int()>& work);
 /// Calls `handler` where the user (SIGINT) or a batch system (SIGTERM) asks to stop, the terminal closes (SIGHUP; not under nohup) or who reads the
 /// program's output has gone (SIGPIPE). All but SIGINT may come more than once for one wish.
