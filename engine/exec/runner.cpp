@@ -238,7 +238,7 @@ class Run {
 
   RunResult end() {
     std::vector<StageSummary> stages;
-    std::vector<std::pair<std::string, Value>> scores;
+    std::vector<StageScores> scores;
     std::vector<RunEvents::Result> results;
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const PlannedStage& stage = plan_.stages[i];
@@ -247,7 +247,7 @@ class Run {
       for (const PortInfo& port : stage.info->outputs) {
         if (!stage.info->cached || (port.present && !port.present(*schedule_.identities[i].component))) continue;
         if (port.type == PortType::scores)
-          scores.emplace_back(stage.name, std::static_pointer_cast<const Scores>(cache_.read(key, port.name, port.type))->values);
+          scores.push_back({stage.name, stage.prefix, std::static_pointer_cast<const Scores>(cache_.read(key, port.name, port.type))->values});
         if (events_ && (port.type == PortType::features || port.type == PortType::assignment))
           results.push_back({i, port.name, port.type, cache_.read(key, port.name, port.type)});
         if (port.type == PortType::model && options_.weights)
@@ -255,7 +255,9 @@ class Run {
       }
     }
     directory_.finish_metrics();
-    const Value all_scores = gather_scores(scores);
+    std::vector<std::string> clashes;
+    const Value all_scores = gather_scores(scores, &clashes);
+    for (const std::string& clash : clashes) tell_run(clash);
     if (events_) events_->finish(all_scores, results);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - clock_).count();
     const Value* first = directory_.earlier().find("started");

@@ -17,8 +17,16 @@ struct StageSummary {
   Value told;           ///< table: what the stage itself put there
 };
 
-/// Scores by the stage that gave them -> one table by what was scored: where two stages scored the same, "STAGE.NAME".
-CDC_API Value gather_scores(const std::vector<std::pair<std::string, Value>>& of_stages);
+/// The scores that a stage gave, by the stage whose result was scored.
+struct StageScores {
+  std::string stage, prefix;  ///< PlannedStage::prefix
+  Value values;
+};
+
+/// One table by row (score_row()). Several stages may score one thing: its scores are then in one row, whose "protocol" is the first one's and has
+/// those of the others, with the names of their scores, in a table "also" by stage. A score that is there already, which plans refuse where plugins
+/// state their scores, goes into a row "STAGE.ROW", and `clashes` says so.
+CDC_API Value gather_scores(const std::vector<StageScores>& of_stages, std::vector<std::string>* clashes = nullptr);
 
 /// summary.json, as summary.schema.json describes it. Only "seconds", "started" and "finished" differ between a run and the same run killed and
 /// continued.

@@ -83,13 +83,56 @@ TEST_F(SummaryTest, TheCheckFindsWhatIsWrong) {
                                       "summary.scores.other.protocol.samples: below the minimum", "summary: 'more' is not known"}));
 }
 
-TEST(Summary, ScoresOfTheSameThingByTwoStagesAreToldApart) {
+TEST(Summary, ARowIsCalledAfterWhatWasScoredWhateverElseIsScored) {
+  Value a, b, c;
+  a["kmeans"]["acc"] = 0.5;
+  a["kmeans"]["protocol"]["scored_on"] = "train";
+  a["cdc"]["acc"] = 0.6;
+  b["kmeans"]["knn_acc"] = 0.7;
+  b["kmeans"]["protocol"]["k"] = 20;
+  c["kmeans"]["acc"] = 0.4;
+  EXPECT_EQ(gather_scores({{"scores", "", a}, {"neighbors", "", b}, {"test_scores", "test", c}}).to_json(),
+            R"({"kmeans":{"acc":0.5,"protocol":{"scored_on":"train","also":{"neighbors":{"scores":["knn_acc"],"k":20}}},"knn_acc":0.7},)"
+            R"("cdc":{"acc":0.6},"test.kmeans":{"acc":0.4}})");
+}
+
+TEST(Summary, AScoreThatNoPluginStatedAndIsThereTwiceLeavesTheFirstItsNameAndIsTold) {
   Value a, b;
   a["kmeans"]["acc"] = 0.5;
-  a["cdc"]["acc"] = 0.6;
   b["kmeans"]["acc"] = 0.4;
-  EXPECT_EQ(gather_scores({{"scores", a}, {"test_scores", b}}).to_json(),
-            R"({"scores.kmeans":{"acc":0.5},"cdc":{"acc":0.6},"test_scores.kmeans":{"acc":0.4}})");
+  std::vector<std::string> clashes;
+  EXPECT_EQ(gather_scores({{"scores", "", a}, {"more", "", b}}, &clashes).to_json(), R"({"kmeans":{"acc":0.5},"more.kmeans":{"acc":0.4}})");
+  EXPECT_EQ(clashes,
+            std::vector<std::string>{"another stage gives kmeans.acc too: that of stage 'more' is called more.kmeans.acc here; write prefix = "
+                                     "\"more\" into it, so that it keeps that name whatever else is scored"});
+}
+
+TEST_F(SummaryTest, AddingAStageThatScoresRenamesNoScore) {
+  const std::string again = "[stage.again]\nplugin = \"fake.score\"\nin.prediction = \"kmeans\"\nin.data = \"images\"\n";
+  const Value alone = run().summary.at("scores");
+  text = kFakePipeline + again + "prefix = \"second\"\n";
+  const Value both = run().summary.at("scores");
+  EXPECT_EQ(both.at("kmeans"), alone.at("kmeans"));
+  EXPECT_EQ(both.at("other"), alone.at("other"));
+  EXPECT_EQ(both.at("second.kmeans").at("acc"), alone.at("kmeans").at("acc"));
+  EXPECT_EQ(both.as_table().size(), 3u);
+  EXPECT_EQ(listener.cached, (std::vector<std::string>{"features", "kmeans", "other", "scores"}));  // a prefix is in no key
+  const PlannedScores planned = planned_scores(plan());
+  EXPECT_EQ(planned.names, (std::vector<std::string>{"kmeans.acc", "other.acc", "second.kmeans.acc"}));
+  EXPECT_EQ(planned.rows, (std::vector<std::string>{"kmeans", "other", "second.kmeans"}));
+  EXPECT_TRUE(planned.complete);
+
+  // The same score of the same thing twice: told at load, at the later stage.
+  text = kFakePipeline + again;
+  EXPECT_EQ(
+      error_of_run(),
+      "p.toml:24:1: stages 'scores' (p.toml:20:1) and 'again' both give kmeans.acc, the same score of stage 'kmeans' under the same name: write "
+      "prefix = \"again\" into this one for again.kmeans.acc, and likewise prefix = \"scores\" into the other where scores.kmeans.acc is "
+      "wanted");
+  text = kFakePipeline + again + "prefix = \"a.b\"\n";
+  EXPECT_NE(error_of_run().find("'prefix' of stage 'again' must be a string of letters, digits, '_' and '-'"), std::string::npos);
+  text = kFakePipeline + std::string("prefixx = \"a\"\n");
+  EXPECT_NE(error_of_run().find("'fake.score' has no parameter 'prefixx'; did you mean 'prefix'?"), std::string::npos);
 }
 
 TEST(Summary, AStageCannotReplaceTheEnginesEntries) {

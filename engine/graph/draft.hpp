@@ -69,6 +69,7 @@ struct StageDraft : Draft {
   std::vector<std::pair<std::string, std::size_t>> model_graphs;  ///< input of type model -> index among the graphs
   std::map<std::string, Source> ports;                            ///< port parameters, index of the node in the draft's graph
   std::map<std::string, std::size_t> port_graph;                  ///< which graph each is of
+  std::string prefix;                                             ///< of the rows of its scores; empty: none
 };
 
 struct PipelineDraft {
@@ -90,6 +91,14 @@ void read_part(Draft& draft, const Registry& registry, Problems& problems);
 /// Letters, digits, '_' and '-' alone: names become parts of file names and of "node.port".
 bool is_name(const std::string& name);
 void check_name(const Draft& draft, Problems& problems);
+
+// scores.cpp: what the scores of a plan are called.
+inline constexpr const char* kPrefix = "prefix";
+/// A stage that scores, whose plugin has no parameter of that name itself.
+bool takes_prefix(const ComponentInfo& info);
+void read_prefix(StageDraft& stage, Problems& problems);
+/// Two stages that give the same scores of the same thing.
+void check_scores(const Plan& plan, Problems& problems);
 
 // wiring.cpp
 struct Scope {

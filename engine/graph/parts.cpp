@@ -104,6 +104,7 @@ class Part {
     std::vector<std::string> keys = names;
     if (!info_.inputs.empty()) keys.push_back("in");
     if (info_.has_graph) keys.push_back("graph");
+    if (takes_prefix(info_)) keys.push_back(kPrefix);
     std::string hint = misplaced_hint(key);
     if (hint.empty()) hint = did_you_mean(key, keys);
     if (hint.empty()) hint = names.empty() ? "; it has no parameters" : fmt::format("; its parameters are {}", quoted_list(names, 30));
@@ -238,6 +239,7 @@ void read_part(Draft& draft, const Registry& registry, Problems& problems) {
   Part part(*draft.info, *draft.spec, draft.spec->where, draft.title(), draft.header, registry, problems);
   std::vector<std::string> reserved{"plugin", "in"};
   if (draft.kind == Kind::stage) reserved.push_back("graph");
+  if (takes_prefix(*draft.info)) reserved.push_back(kPrefix);
   part.read(reserved);
   draft.parameters = std::move(part.parameters);
   draft.parameter_where = std::move(part.where);

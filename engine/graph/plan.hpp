@@ -58,6 +58,7 @@ struct PlannedStage {
   Location where;
   std::map<std::string, Location> parameter_where;
   Value parameters;  ///< as of a node
+  std::string prefix;  ///< of a stage that scores: stands before the names of what it scored; empty: nothing does
   std::vector<Connection> inputs;
   std::shared_ptr<const PlannedGraph> graph;  ///< its own or, for a stage that reads a model, see model_graphs
   std::vector<std::pair<std::string, std::shared_ptr<const PlannedGraph>>> model_graphs;  ///< input port of type model -> the graph that made it
@@ -74,5 +75,16 @@ struct Plan {
   Value resolved;    ///< the whole file as resolved, for --print-config and the run directory
   Spec spec;         ///< what was resolved, with the place of each value
 };
+
+/// The name of a row of scores: the stage whose result was scored, behind the prefix that the stage which scored it has.
+CDC_API std::string score_row(const std::string& prefix, const std::string& stage);
+
+/// What the scores of a run of this plan are called, as far as plugins say so.
+struct PlannedScores {
+  std::vector<std::string> names;  ///< "kmeans.acc", in the plan's order; without labels some are not there
+  std::vector<std::string> rows;   ///< "kmeans", all of them
+  bool complete = true;            ///< false: some plugin does not state the names of its scores, and there may be more in any row
+};
+CDC_API PlannedScores planned_scores(const Plan& plan);
 
 }  // namespace cdc

@@ -140,6 +140,7 @@ Value resolved(const PipelineDraft& draft) {
   for (std::size_t i = 0; i < draft.stages.size(); ++i) {
     const StageDraft& stage = draft.stages[i];
     Value table = resolved_part(stage, draft.stages);
+    if (!stage.prefix.empty()) table[planning::kPrefix] = stage.prefix;
     if (stage.graph) {
       const GraphDraft& graph = draft.graphs[*stage.graph];
       if (graph.owner != i) {
@@ -172,6 +173,7 @@ Plan finished(PipelineDraft& draft, const std::string& file) {
     stage.where = from.spec->where;
     stage.parameter_where = from.parameter_where;
     stage.parameters = from.parameters;
+    stage.prefix = from.prefix;
     stage.inputs = connections(from, place);
     if (from.graph) stage.graph = draft.graphs[*from.graph].planned;
     for (const auto& [input, graph] : from.model_graphs) stage.model_graphs.emplace_back(input, draft.graphs[graph].planned);
@@ -208,6 +210,8 @@ Plan plan_spec(std::optional<Spec> spec, const std::string& file, const Registry
   planning::find_dead_nodes(draft, problems);
   if (!problems.all.empty()) throw ConfigError(std::move(problems.all));
   Plan plan = finished(draft, file);
+  planning::check_scores(plan, problems);
+  if (!problems.all.empty()) throw ConfigError(std::move(problems.all));
   plan.spec = std::move(*spec);
   return plan;
 }

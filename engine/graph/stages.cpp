@@ -240,6 +240,7 @@ void read_pipeline(PipelineDraft& draft, const Spec& spec, const std::string& de
     stage.spec = &table;
     check_name(stage, problems);
     read_part(stage, registry, problems);
+    read_prefix(stage, problems);
   }
   const Scope scope{pointers(draft.stages), "the pipeline"};
   for (StageDraft& stage : draft.stages) read_wires(stage, scope, problems);

@@ -18,6 +18,8 @@ class Clustering final : public cdc::Stage {
     s.summary("Scores of clusterings against labels: ACC, NMI, ARI, AMI, purity, homogeneity, completeness; and how samples spread over clusters.");
     s.unseeded();
     s.input(kPrediction).input(kData).output(kScores);
+    s.scores(kPrediction, {"acc", "nmi", "ari", "ami", "purity", "homogeneity", "completeness", "v_measure", "entropy", "entropy_nats",
+                           "largest_share", "empty_clusters"});
   }
 
   void run(cdc::StageContext& context) override {

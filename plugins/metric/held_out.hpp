@@ -111,9 +111,10 @@ struct FeatureMetric {
   static constexpr Out<Scores> kScores{"scores", "A table of scores for each input, by the name of its stage"};
 
   template <class S>
-  static void describe_ports(S& s) {
+  static void describe_ports(S& s, std::vector<std::string> scores) {
     s.unseeded();
     s.input(kFeatures).input(kData).output(kScores);
+    s.scores(kFeatures, std::move(scores));
   }
 };
 

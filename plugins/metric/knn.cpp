@@ -27,7 +27,7 @@ class Knn final : public cdc::Stage {
     s.param(&Knn::temperature, "temperature", "A neighbour's vote weighs exp(cosine / temperature) in knn_acc; in knn_majority_acc all weigh 1")
         .range(1e-3, 1e3);
     s.param(&Knn::fit_split, "fit_split", "The split whose samples and labels vote, where the data set has several; all others are scored");
-    cdc::metric::FeatureMetric::describe_ports(s);
+    cdc::metric::FeatureMetric::describe_ports(s, {"knn_acc", "knn_majority_acc"});
   }
 
   void run(cdc::StageContext& context) override {

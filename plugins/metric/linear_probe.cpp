@@ -25,7 +25,7 @@ class LinearProbe final : public cdc::Stage {
     s.param(&LinearProbe::tolerance, "tolerance", "The fit ends when no derivative of the mean loss is larger").range(1e-12, 1);
     s.param(&LinearProbe::max_iterations, "max_iterations", "Iterations of L-BFGS at most").range(1, 1000000);
     s.param(&LinearProbe::fit_split, "fit_split", "The split that is fitted on; all others of the data set are scored");
-    cdc::metric::FeatureMetric::describe_ports(s);
+    cdc::metric::FeatureMetric::describe_ports(s, {"linear_probe_acc"});
   }
 
   void run(cdc::StageContext& context) override {

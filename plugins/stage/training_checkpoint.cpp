@@ -57,12 +57,12 @@ void Training::resume() {
   try {
     found = cdc::load_tensors(context_.checkpoint_path().string(), "checkpoint", header, saved);
   } catch (const cdc::Error& e) {
-    context_.warn(fmt::format("the checkpoint cannot be used, training starts over: {}", e.what()));
+    context_.warn_now(fmt::format("the checkpoint cannot be used, training starts over: {}", e.what()));
   }
   if (found) {
     const auto wanted = static_cast<int>(header.at("threads").as_integer());
     if (wanted != threads_)
-      context_.warn(fmt::format("this training began with {} compute threads and goes on with them, so that its numbers stay the same", wanted));
+      context_.warn_now(fmt::format("this training began with {} compute threads and goes on with them, so that its numbers stay the same", wanted));
     threads_ = wanted;
     restart_ = header.at("restart").as_integer();
     best_restart_ = header.at("best_restart").as_integer();

@@ -79,13 +79,14 @@ std::shared_ptr<const cdc::Assignment> all_in_one_cluster(const cdc::Dataset& da
 class FakeData final : public cdc::Stage {
  public:
   std::int64_t samples = 8, broken = -1;
-  std::string path;
+  std::string path, warning;
   static constexpr cdc::Out<cdc::Dataset> kData{"data", "The set"};
   static void describe(cdc::Schema<FakeData>& s) {
     s.summary("A set of numbered nothings.").uncached().unseeded();
     s.param(&FakeData::samples, "samples", "Number of samples").at_least(1);
     s.param(&FakeData::broken, "broken", "The sample whose image cannot be read").no_effect_on_result();
     s.param(&FakeData::path, "path", "A file or folder that it depends on");
+    s.param(&FakeData::warning, "warning", "What it warns of").no_effect_on_result();
     s.output(kData);
   }
   std::vector<std::filesystem::path> files() const override {
@@ -95,6 +96,7 @@ class FakeData final : public cdc::Stage {
   void run(cdc::StageContext& context) override {
     const Traced traced(context);
     context.summary("samples", samples);
+    if (!warning.empty()) context.warn(warning);
     context.out(kData, std::shared_ptr<const cdc::Dataset>(std::make_shared<FakeSet>(samples, broken)));
   }
 };
@@ -146,7 +148,7 @@ class FakeFeatures final : public cdc::Stage {
 class FakeCluster final : public cdc::Stage {
  public:
   std::int64_t clusters = 2, steps = 3, ms = 0;
-  std::string fail = "no";
+  std::string fail = "no", warning, warning_now;
   static constexpr cdc::In<cdc::Features> kFeatures{"features", "To cluster"};
   static constexpr cdc::Out<cdc::Assignment> kAssignment{"assignment", "Clusters"};
   static void describe(cdc::Schema<FakeCluster>& s) {
@@ -155,10 +157,14 @@ class FakeCluster final : public cdc::Stage {
     s.param(&FakeCluster::steps, "steps", "Number of steps").at_least(0);
     s.param(&FakeCluster::ms, "ms", "Of each step").at_least(0).no_effect_on_result();
     s.param(&FakeCluster::fail, "fail", "How it fails").choices({"no", "error", "exception", "other", "memory", "no output"}).no_effect_on_result();
+    s.param(&FakeCluster::warning, "warning", "What it warns of").no_effect_on_result();
+    s.param(&FakeCluster::warning_now, "warning_now", "What it warns of this once").no_effect_on_result();
     s.input(kFeatures).output(kAssignment);
   }
   void run(cdc::StageContext& context) override {
     const Traced traced(context);
+    if (!warning.empty()) context.warn(warning);
+    if (!warning_now.empty()) context.warn_now(warning_now);
     std::int64_t done = 0;
     std::uint64_t state = context.seed();
     std::vector<cdc::Value> lines;
@@ -211,7 +217,7 @@ class FakeScore final : public cdc::Stage {
   static constexpr cdc::Out<cdc::Scores> kScores{"scores", "Scores"};
   static void describe(cdc::Schema<FakeScore>& s) {
     s.summary("Share of samples whose cluster is their label.").unseeded();
-    s.input(kPrediction).input(kData).output(kScores);
+    s.input(kPrediction).input(kData).output(kScores).scores(kPrediction, {"acc"});
   }
   void run(cdc::StageContext& context) override {
     const Traced traced(context);

@@ -1,6 +1,7 @@
 #include "cdc-run/terminal.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <ostream>
@@ -22,6 +23,22 @@ std::string cell(const Value* value) {
 
 using Column = std::pair<const char*, const char*>;  // title, key of the score
 
+/// Which split was fitted on and which was scored, where a protocol says both; of all stages that scored the row.
+std::string splits_text(const Value* protocol) {
+  if (protocol == nullptr) return "";
+  std::vector<std::string> said;
+  const auto add = [&](const Value& one) {
+    const Value *fit = one.find("fit_on"), *scored = one.find("scored_on");
+    if (fit == nullptr || scored == nullptr || !fit->is_string() || !scored->is_string()) return;
+    const std::string text = fmt::format("fitted on {}, scored on {}", fit->as_string(), scored->as_string());
+    if (std::find(said.begin(), said.end(), text) == said.end()) said.push_back(text);
+  };
+  add(*protocol);
+  if (const Value* also = protocol->find("also"); also != nullptr && also->is_table())
+    for (const auto& [stage, other] : also->as_table()) add(other);
+  return said.empty() ? "" : fmt::format("  {}", fmt::join(said, "; "));
+}
+
 /// With which split was fitted on and scored at the end of rows that say both.
 std::string table(const std::vector<std::pair<std::string, const Value*>>& rows, const std::vector<Column>& columns) {
   if (rows.empty()) return "";
@@ -33,10 +50,7 @@ std::string table(const std::vector<std::pair<std::string, const Value*>>& rows,
   for (const auto& [name, row] : rows) {
     text += fmt::format("{:<{}}", name, width);
     for (const auto& [title, key] : columns) text += fmt::format("  {:>8}", cell(row->find(key)));
-    const Value* protocol = row->find("protocol");
-    const Value *fit = protocol ? protocol->find("fit_on") : nullptr, *scored = protocol ? protocol->find("scored_on") : nullptr;
-    if (fit && scored) text += fmt::format("  fitted on {}, scored on {}", fit->as_string(), scored->as_string());
-    text += '\n';
+    text += splits_text(row->find("protocol")) + '\n';
   }
   return text;
 }
@@ -51,8 +65,11 @@ std::string score_table(const Value& summary) {
   if (scores == nullptr || !scores->is_table()) return "";
   std::vector<std::pair<std::string, const Value*>> of_clusterings, of_features;
   for (const auto& [name, row] : scores->as_table()) {
-    const bool is_features = std::any_of(features.begin(), features.end(), [&, &r = row](const Column& c) { return r.find(c.second) != nullptr; });
-    (is_features ? of_features : of_clusterings).emplace_back(name, &row);
+    const auto has_one = [&r = row](const std::vector<Column>& of) {
+      return std::any_of(of.begin(), of.end(), [&](const Column& c) { return r.find(c.second) != nullptr; });
+    };
+    if (has_one(features)) of_features.emplace_back(name, &row);
+    if (has_one(clusterings) || !has_one(features)) of_clusterings.emplace_back(name, &row);
   }
   const std::string first = table(of_clusterings, clusterings), second = table(of_features, features);
   return first + (first.empty() || second.empty() ? "" : "\n") + second;

@@ -52,6 +52,14 @@ TEST(TerminalText, TablesOfAllScores) {
             "cdc    0.5000         -         -         -         -         -\n"
             "\n" +
                 expected);
+  // A row that several stages scored: in both tables, with each pair of splits once.
+  EXPECT_EQ(score_table(Value::from_json(R"({"scores":{"cdc":{"acc":0.5,"knn_acc":0.25,"linear_probe_acc":0.75,"protocol":{"scored_on":"train","also":
+    {"knn":{"fit_on":"train","scored_on":"test"},"probe":{"fit_on":"train","scored_on":"test"},"more":{"fit_on":"test","scored_on":"train"}}}}}})")),
+            "          ACC       NMI       ARI    purity   entropy     empty\n"
+            "cdc    0.5000         -         -         -         -         -\n"
+            "\n"
+            "          kNN  majority     probe\n"
+            "cdc    0.2500         -    0.7500  fitted on train, scored on test; fitted on test, scored on train\n");
   EXPECT_EQ(score_table(Value::from_json(R"({"scores":{}})")), "");
 }
 

@@ -94,6 +94,8 @@ struct ComponentInfo {
                                  ///< required unless one of its inputs of type Model is connected (then that model's graph serves)
   bool cached = true;            ///< stage: its outputs are kept in the cache
   bool seeded = true;            ///< stage: its result depends on the pipeline's seed, so that the seed is part of its key
+  std::string scored;               ///< stage that scores: the input whose sources' results it scores, each under the name of its stage
+  std::vector<std::string> scores;  ///< and the names of all numbers that it may give of each; empty where it does not say
   bool full_precision = false;   ///< node: gets float32 inputs and no autocast
   bool no_gradient = false;      ///< node: runs without autograd
   std::function<std::shared_ptr<Component>()> create;

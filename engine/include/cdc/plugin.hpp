@@ -19,7 +19,7 @@
 #endif
 
 /// The SDK's version: a plugin runs only with the engine of the same number. Raised whenever a header here changes (setup/sdk_version tests it).
-#define CDC_SDK_VERSION 3
+#define CDC_SDK_VERSION 4
 
 namespace cdc {
 

@@ -225,6 +225,13 @@ class Schema {
     info_.seeded = false;
     return *this;
   }
+  /// Of a stage that scores: the input whose sources it scores, each under the name of its stage, and the names of all numbers that it may give of each.
+  template <class P>
+  Schema& scores(const In<P>& scored, std::vector<std::string> names) {
+    info_.scored = scored.name;
+    info_.scores = std::move(names);
+    return *this;
+  }
   Schema& full_precision() {
     info_.full_precision = true;
     return *this;

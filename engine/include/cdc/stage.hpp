@@ -56,7 +56,10 @@ class CDC_API StageContext {
   /// True once the run was asked to stop: save what must be saved and throw cdc::Stopped.
   virtual bool stopping() const = 0;
   virtual void info(const std::string& text) = 0;
+  /// Something about the result that whoever uses it should know. Kept with it: a cached stage warns the same.
   virtual void warn(const std::string& text) = 0;
+  /// Something about this start of the work alone, such as a checkpoint that cannot be used: told, but not kept.
+  virtual void warn_now(const std::string& text) { warn(text); }
   virtual void progress(const Progress& progress) = 0;
   /// A line of metrics.jsonl; "stage" is added. metrics() replaces this stage's lines (after a resume).
   virtual void metric(Value line) = 0;
