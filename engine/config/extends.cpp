@@ -2,10 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 
+#include "base/text_file.hpp"
 #include "config/spec.hpp"
 #include "config/suggest.hpp"
 
@@ -28,21 +27,6 @@ std::optional<Spec> taken(Spec& table, std::string_view key) {
   Spec out = std::move(at->second);
   table.table.erase(at);
   return out;
-}
-
-std::optional<std::string> text_of(const fs::path& file) {
-  std::error_code error;
-  if (fs::is_directory(file, error)) return std::nullopt;
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-/// The text of what a file extends. Regular files alone: a device might never end.
-std::optional<std::string> base_text(const std::string& name) {
-  std::error_code error;
-  if (name.find('\0') != std::string::npos || !fs::is_regular_file(name, error)) return std::nullopt;
-  return text_of(name);
 }
 
 fs::path canonical_path(const fs::path& file) {
@@ -181,14 +165,14 @@ class Reader {
 
   std::optional<File> find(const Spec& name) {
     const std::string file = (fs::path(open_.back()->name).parent_path() / name.string()).string();
-    std::optional<std::string> text = base_text(file);
-    if (!text) {
-      problems_.push_back({name.where, fmt::format("the file '{}' that this one extends cannot be opened: check its name, which is relative to the "
-                                                   "folder of the file that says it, and that it may be read ({})",
-                                                   name.string(), chain_text(file))});
+    TextFile read = read_text(file, /*pipes=*/false);
+    if (!read.problem.empty()) {
+      problems_.push_back({name.where, fmt::format("the file '{}' that this one extends {}; its name is relative to the folder of the file that says "
+                                                   "it ({})",
+                                                   name.string(), read.problem, chain_text(file))});
       return std::nullopt;
     }
-    File found{file, canonical_path(file), std::move(*text)};
+    File found{file, canonical_path(file), std::move(read.text)};
     if (std::any_of(open_.begin(), open_.end(), [&](const File* one) { return one->canonical == found.canonical; })) {
       problems_.push_back({name.where, fmt::format("these files extend each other in a circle: {}. Take one 'extends' away", chain_text(file))});
       return std::nullopt;
@@ -270,12 +254,12 @@ void take_away(Spec& base, const Spec& path, std::vector<Diagnostic>& problems) 
 }
 
 std::optional<Spec> read_whole(const fs::path& file, std::vector<Diagnostic>& problems) {
-  std::optional<std::string> text = text_of(file);
-  if (!text) {
-    problems.push_back({{file.string(), 1, 1}, "the pipeline file cannot be opened: check its name and that it may be read"});
+  TextFile read = read_text(file, /*pipes=*/true);
+  if (!read.problem.empty()) {
+    problems.push_back({{file.string(), 1, 1}, "the pipeline file " + read.problem});
     return std::nullopt;
   }
-  return Reader(problems).read({file.string(), canonical_path(file), std::move(*text)});
+  return Reader(problems).read({file.string(), canonical_path(file), std::move(read.text)});
 }
 
 }  // namespace cdc::detail

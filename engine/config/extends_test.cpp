@@ -204,7 +204,9 @@ TEST_F(ExtendsTest, AWrongListSaysWhere) {
   EXPECT_EQ(said("[\"base.toml\", \"deeper/../base.toml\"]"),
             "x.toml:1:25: error: the file 'deeper/../base.toml' is in this list already, as 'base.toml': take one of the two out");
   // Both are told.
-  const std::string remedy = "cannot be opened: check its name, which is relative to the folder of the file that says it, and that it may be read";
+  const std::string remedy =
+      "cannot be opened (No such file or directory): check its name and that it may be read; its name is relative to the folder of the file that "
+      "says it";
   EXPECT_EQ(said("[\"no.toml\", \"base.toml\", \"none.toml\"]"),
             "x.toml:1:12: error: the file 'no.toml' that this one extends " + remedy + " (x.toml -> no.toml)\n" +
                 "x.toml:1:36: error: the file 'none.toml' that this one extends " + remedy + " (x.toml -> none.toml)");

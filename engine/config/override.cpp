@@ -35,6 +35,7 @@ std::optional<Override> parse_override(const std::string& argument, int number, 
   const std::string text = argument.substr(equals + 1);
   if (std::optional<Spec> parsed = parse_toml_value(text, value_where)) {
     out.value = std::move(*parsed);
+    if (!out.value.is_table() && !out.value.is_array() && !out.value.is_string()) out.value.typed = text;
   } else {
     out.value.where = value_where;
     out.value.scalar = text;

@@ -87,7 +87,11 @@ std::string expanded(const std::string& text, const Location& where, std::vector
 
 void expand_variables(Spec& spec, std::vector<Diagnostic>& problems) {
   const std::size_t before = problems.size();
-  if (spec.is_string()) spec.scalar = expanded(spec.string(), spec.where, spec.variables, problems);
+  if (spec.is_string()) {
+    if (const std::string& text = spec.string(); text == "~" || text.compare(0, 2, "~/") == 0)
+      problems.push_back({spec.where, fmt::format("'~' is not expanded here: write ${{HOME}}{}", text.substr(1))});
+    spec.scalar = expanded(spec.string(), spec.where, spec.variables, problems);
+  }
   spec.told = spec.told || problems.size() > before;
   for (auto& [name, entry] : spec.table) expand_variables(entry, problems);
   for (Spec& one : spec.array) expand_variables(one, problems);

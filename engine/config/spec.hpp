@@ -21,6 +21,7 @@ struct Spec {
   std::vector<std::pair<std::string, Spec>> table;  ///< in order of the file; of the files, what is extended first
   std::vector<Spec> array;
   std::vector<std::string> variables;  ///< of the environment whose values are in this string
+  std::string typed;                   ///< of a value of the command line that is no string: as it was typed there, for who wants a string
   std::string remover;                 ///< of a table whose plugin was laid onto a former table: the file that can `remove` what is left of that one
   bool is_inline = false;              ///< a table written as one value, { key = 1 }
   bool told = false;                   ///< cannot be what the user meant, and that is among the problems already

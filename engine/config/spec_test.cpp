@@ -127,6 +127,7 @@ TEST(Suggest, OnlyWhatIsNear) {
   EXPECT_EQ(did_you_mean("epoch", {"batch", "epochs"}), "; did you mean 'epochs'?");
   EXPECT_EQ(did_you_mean("lr", {"momentum", "kr"}), "; did you mean 'kr'?");
   EXPECT_EQ(did_you_mean("width", {"clusters"}), "");
+  EXPECT_EQ(did_you_mean("EPOCHS", {"epoch", "epochs"}), "; did you mean 'epochs'?");
   EXPECT_EQ(did_you_mean("x", {}), "");
   EXPECT_EQ(did_you_mean(std::string(5000, 'x'), {std::string(5000, 'y')}), "");
   EXPECT_EQ(quoted_list({}), "");

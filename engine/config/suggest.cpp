@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 namespace cdc {
 
@@ -21,6 +22,16 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+namespace {
+
+std::string in_small(std::string_view word) {
+  std::string out(word);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+}  // namespace
+
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
   constexpr std::size_t kLongest = 100;  // a longer word is no slip of the keyboard, and the distance costs the product of the lengths
   if (word.size() > kLongest) return {};
@@ -28,7 +39,8 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongest || candidate == word) continue;
-    if (const std::size_t distance = edit_distance(word, candidate); distance < least) {
+    // What differs in nothing but capitals is the nearest of all.
+    if (const std::size_t distance = in_small(word) == in_small(candidate) ? 0 : edit_distance(word, candidate); distance < least) {
       least = distance;
       best = &candidate;
     }

@@ -53,8 +53,7 @@ const ComponentInfo* find_plugin(const Spec& table, const Location& header, cons
     if (info->id.compare(0, prefix.size(), prefix) == 0) family.push_back(info->id);
   }
   std::string hint = did_you_mean(id, ids);
-  if (hint.empty()) hint = there_are(family);
-  if (hint.empty()) hint = "; cdc-inspect lists all plugins, and CDC_PLUGIN_PATH names folders of further ones";
+  if (hint.empty()) hint = there_are(family) + "; cdc-inspect lists all plugins; " + registry.where_searched();
   problems.add(plugin->where, fmt::format("there is no {} plugin '{}'{}", kind_name(kind), id, hint));
   return nullptr;
 }
@@ -133,9 +132,13 @@ class Part {
       parts_[p.name] = part.component;
       return;
     }
-    const Value value = given.value();
+    const bool text = p.type == ParameterType::string || p.type == ParameterType::port;
+    const Value value = text && !given.typed.empty() ? Value(given.typed) : given.value();  // stage.images.root=2024, where quotes are the shell's
     if (const std::string problem = parameter_problem(p, value); !problem.empty()) {
       std::string hint;
+      if (value.is_string() && !given.variables.empty() && !text)
+        hint = fmt::format("; a variable of the environment is text: give the number on the command line, {}.{}=\"${}\"", path_, p.name,
+                           given.variables.front());
       if (value.is_string() && !p.choices.empty()) hint = did_you_mean(value.as_string(), p.choices);
       problems_.add(given.where, fmt::format("'{}' of '{}' {}{}", p.name, info_.id, problem, hint));
       wrong.insert(p.name);

@@ -5,6 +5,7 @@
 
 #include "config/suggest.hpp"
 #include "graph/draft.hpp"
+#include "plugin/parameter.hpp"
 
 namespace cdc::planning {
 namespace {
@@ -32,13 +33,16 @@ void read_settings(PipelineDraft& draft, const Spec& table, Problems& problems) 
   }
   for (const auto& [key, value] : table.table) {
     if (key == "name") {
-      if (!value.is_string() || !is_name(value.string()))
+      const std::string text = value.is_string() ? value.string() : value.typed;
+      if (!value.is_string() && text.empty() && !value.is_told())
+        problems.add(value.where, fmt::format("'name' must be a string, found {}: write it in quotes, name = \"...\"", shown_value(value.value())));
+      else if (!is_name(text))
         problems.add(value.where, "'name' must be a string of letters, digits, '_' and '-' (at most 100 of them): it names the run directories");
       else
-        draft.name = value.string();
+        draft.name = text;
     } else if (key == "seed") {
       if (value.type != Value::Type::integer || value.scalar.as_integer() < 0)
-        problems.add(value.where, fmt::format("'seed' must be an integer of at least 0, found {}", value.value().to_json()));
+        problems.add(value.where, fmt::format("'seed' must be an integer from 0 to 2^63-1, found {}", shown_value(value.value())));
       else
         draft.seed = static_cast<std::uint64_t>(value.scalar.as_integer());
     } else {
@@ -270,12 +274,10 @@ void find_dead_nodes(PipelineDraft& draft, Problems& problems) {
     }
     for (std::size_t i = 0; i < graph.nodes.size(); ++i)
       if (seen.count(i) == 0)
-        problems.add(
-            graph.nodes[i].spec->where,
-            fmt::format(
-                "{} is dead: no output of it reaches a loss, a prediction or another port that a stage names, and no node that does shares or follows "
-                "it. Connect it, or remove it",
-                graph.nodes[i].title()));
+        problems.add(graph.nodes[i].spec->where, fmt::format("{} is dead: no output of it reaches a loss, a prediction or another port that a stage "
+                                                             "names, and no node that does shares or follows "
+                                                             "it. Connect it, or remove it",
+                                                             graph.nodes[i].title()));
   }
 }
 

@@ -37,31 +37,32 @@ std::string quoted_choices(const std::vector<std::string>& all) {
   return out;
 }
 
-std::string shown(const Value& value) {
-  const std::string json = value.is_real() && !std::isfinite(value.as_real()) ? fmt::format("{}", value.as_real()) : value.to_json();
-  return json.size() <= 60 ? json : json.substr(0, 57) + "...";
-}
-
-/// `element`: " in element N" of a list, "" for the value itself.
-std::string scalar_problem(const ParameterInfo& parameter, const Value& value, const std::string& element) {
+/// `element`: " in element N" of a list, "" for the value itself. `whole`: the value, or the list.
+std::string scalar_problem(const ParameterInfo& parameter, const Value& value, const std::string& element, const Value& whole) {
   const Value::Type wanted = wanted_type(parameter.type);
   if (value.type() != wanted && !(wanted == Value::Type::real && value.is_integer())) {
     const char* article = wanted == Value::Type::integer ? "an" : "a";
-    return fmt::format("must be {} {}{}, found the {} {}", article, Value::type_name(wanted), element, Value::type_name(value.type()), shown(value));
+    return fmt::format("must be {} {}{}, found the {} {}{}", article, Value::type_name(wanted), element, Value::type_name(value.type()),
+                       shown_value(value), parameter_remedy(parameter, whole));
   }
   if (value.is_number()) {
     const double number = value.as_real();
-    if (!std::isfinite(number)) return fmt::format("must be a finite number{}, found {}", element, shown(value));
+    if (!std::isfinite(number)) return fmt::format("must be a finite number{}, found {}", element, shown_value(value));
     if ((parameter.minimum && number < *parameter.minimum) || (parameter.maximum && number > *parameter.maximum))
-      return fmt::format("must be {}{}, found {}", parameter_limits(parameter), element, shown(value));
+      return fmt::format("must be {}{}, found {}", parameter_limits(parameter), element, shown_value(value));
   }
   if (value.is_string() && !parameter.choices.empty() &&
       std::find(parameter.choices.begin(), parameter.choices.end(), value.as_string()) == parameter.choices.end())
-    return fmt::format("must be {}{}, found {}", quoted_choices(parameter.choices), element, shown(value));
+    return fmt::format("must be {}{}, found {}", quoted_choices(parameter.choices), element, shown_value(value));
   return {};
 }
 
 }  // namespace
+
+std::string shown_value(const Value& value) {
+  const std::string json = value.is_real() && !std::isfinite(value.as_real()) ? fmt::format("{}", value.as_real()) : value.to_json();
+  return json.size() <= 60 ? json : json.substr(0, 57) + "...";
+}
 
 std::string parameter_limits(const ParameterInfo& parameter) {
   const auto number = [&](double v) {
@@ -82,9 +83,10 @@ std::string parameter_problem(const ParameterInfo& parameter, const Value& value
                          parameter.component_kind == Kind::optimizer ? "an" : "a", kind_name(parameter.component_kind), parameter.name);
     return {};
   }
-  if (!is_list(parameter.type)) return scalar_problem(parameter, value, "");
+  if (!is_list(parameter.type)) return scalar_problem(parameter, value, "", value);
   if (!value.is_array())
-    return fmt::format("must be a {}, found the {} {}", parameter_type_name(parameter.type), Value::type_name(value.type()), shown(value));
+    return fmt::format("must be a {}, found the {} {}{}", parameter_type_name(parameter.type), Value::type_name(value.type()), shown_value(value),
+                       parameter_remedy(parameter, value));
   const Value::Array& all = value.as_array();
   const std::size_t least = parameter.minimum_length.value_or(0), most = parameter.maximum_length.value_or(all.size());
   if (all.size() < least || all.size() > most) {
@@ -94,7 +96,7 @@ std::string parameter_problem(const ParameterInfo& parameter, const Value& value
     return fmt::format("must have {} elements, found {}", wanted, all.size());
   }
   for (std::size_t i = 0; i < all.size(); ++i)
-    if (std::string problem = scalar_problem(parameter, all[i], fmt::format(" in element {}", i + 1)); !problem.empty()) return problem;
+    if (std::string problem = scalar_problem(parameter, all[i], fmt::format(" in element {}", i + 1), value); !problem.empty()) return problem;
   return {};
 }
 

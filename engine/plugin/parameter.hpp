@@ -10,6 +10,13 @@ namespace cdc {
 /// component's value is a table with "plugin"; its own parameters are not looked at.
 CDC_API std::string parameter_problem(const ParameterInfo& parameter, const Value& value);
 
+/// What to write in place of a value of another type than the parameter's, where that can be told: "; write it in quotes, root = \"2024\"". Part of
+/// what parameter_problem() says.
+std::string parameter_remedy(const ParameterInfo& parameter, const Value& value);
+
+/// A value as messages show it: JSON, cut where it is long; "nan" and "inf" as such.
+CDC_API std::string shown_value(const Value& value);
+
 /// The value in the parameter's own type: an integer given for a real becomes one, so that 1 and 1.0 are the same setting.
 CDC_API Value parameter_value(const ParameterInfo& parameter, const Value& value);
 

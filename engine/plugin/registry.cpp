@@ -7,6 +7,7 @@
 #include <boost/dll/shared_library.hpp>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "base/at_work.hpp"
@@ -89,6 +90,8 @@ std::string schema_problem(const ComponentInfo& info) {
 struct Registry::Impl {
   std::map<std::string, std::unique_ptr<ComponentInfo>, std::less<>> by_id;
   std::set<fs::path> libraries;
+  std::vector<fs::path> empty_folders;     ///< that were looked into, and hold no library
+  std::optional<std::string> plugin_path;  ///< CDC_PLUGIN_PATH, where that was looked at
 };
 
 Registry::Registry() : impl_(std::make_unique<Impl>()) {}
@@ -150,6 +153,7 @@ void Registry::load_folder(const fs::path& folder) {
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
     if (it->path().extension() == ".so") libraries.push_back(it->path());
   if (error) throw PluginError(fmt::format("the plugin folder {} cannot be read: {}. Check CDC_PLUGIN_PATH", folder.string(), error.message()));
+  if (libraries.empty()) impl_->empty_folders.push_back(folder);
   std::sort(libraries.begin(), libraries.end());
   for (const fs::path& library : libraries) load_library(library);
 }
@@ -169,11 +173,20 @@ void Registry::load_default_folders() {
     break;
   }
   const char* more = std::getenv("CDC_PLUGIN_PATH");
+  impl_->plugin_path = more == nullptr ? "" : more;
   for (std::string_view rest = more == nullptr ? "" : more; !rest.empty();) {
     const std::size_t colon = rest.find(':');
     if (const std::string_view folder = rest.substr(0, colon); !folder.empty()) load_folder(fs::path(folder));
     rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 1);
   }
+}
+
+std::string Registry::where_searched() const {
+  std::string out = !impl_->plugin_path           ? "CDC_PLUGIN_PATH names folders of further plugins"
+                    : impl_->plugin_path->empty() ? "CDC_PLUGIN_PATH, which names folders of further plugins, is not set"
+                                                  : fmt::format("those of CDC_PLUGIN_PATH, {}, are among them", *impl_->plugin_path);
+  for (const fs::path& folder : impl_->empty_folders) out += fmt::format("; in {} there is no library (*.so)", folder.string());
+  return out;
 }
 
 const ComponentInfo* Registry::find(std::string_view id) const {

@@ -27,8 +27,11 @@ class CDC_API Registry {
   /// The folders of installed plugins (beside the running program: ../lib/cdc/plugins) and those of CDC_PLUGIN_PATH (separated by ':').
   void load_default_folders();
 
-  const ComponentInfo* find(std::string_view id) const;   ///< nullptr where there is none
-  std::vector<const ComponentInfo*> all() const;          ///< in order of id
+  /// Where plugins were looked for beside the engine's own, to follow "there is no plugin": "CDC_PLUGIN_PATH, which names folders ..., is not set".
+  std::string where_searched() const;
+
+  const ComponentInfo* find(std::string_view id) const;  ///< nullptr where there is none
+  std::vector<const ComponentInfo*> all() const;         ///< in order of id
 
   /// Makes a component and sets its parameters: a table of checked values, defaults where one is missing; a component parameter is a table with
   /// "plugin". cdc::Error where a value does not fit (its caller has checked: see planner.hpp).

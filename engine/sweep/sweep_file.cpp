@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <optional>
 #include <set>
 
 #include "artifact/hash.hpp"
+#include "base/text_file.hpp"
 #include "cdc/random.hpp"
 #include "config/suggest.hpp"
 
@@ -440,11 +439,9 @@ Sweep read_sweep_text(const std::string& text, const fs::path& file) {
 }
 
 Sweep read_sweep(const fs::path& file) {
-  std::error_code error;
-  std::ifstream in(file, std::ios::binary);
-  if (fs::is_directory(file, error) || !in)
-    throw ConfigError({{{file.string(), 1, 1, Location::kSweep}, "this file cannot be read: check its name and that you may read it"}});
-  return read_sweep_text(std::string(std::istreambuf_iterator<char>(in), {}), file);
+  const TextFile read = read_text(file, /*pipes=*/true);
+  if (!read.problem.empty()) throw ConfigError({{{file.string(), 1, 1, Location::kSweep}, "the sweep's file " + read.problem}});
+  return read_sweep_text(read.text, file);
 }
 
 std::string shown(const Value& value) { return value.is_string() ? value.as_string() : value.to_json(); }

@@ -184,7 +184,8 @@ TEST(SweepFile, AFileThatIsNotThereIsNamed) {
     read_sweep("/nowhere/s.toml");
     FAIL();
   } catch (const ConfigError& e) {
-    EXPECT_STREQ(e.what(), "/nowhere/s.toml:1:1: error: this file cannot be read: check its name and that you may read it");
+    EXPECT_STREQ(e.what(),
+                 "/nowhere/s.toml:1:1: error: the sweep's file cannot be opened (No such file or directory): check its name and that it may be read");
   }
 }
 

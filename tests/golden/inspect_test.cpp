@@ -34,8 +34,7 @@ TEST_F(Inspect, ListsPluginsByFamily) {
   const ProcessResult result = run({});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.err, "");
-  EXPECT_NE(result.out.find("backbone\n  backbone.test    A backbone.\n\n"), std::string::npos)
-      << result.out;
+  EXPECT_NE(result.out.find("backbone\n  backbone.test    A backbone.\n\n"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("\n\nstage\n  stage.extract    Features of a node.\n"), std::string::npos) << result.out;
 }
 
@@ -154,7 +153,9 @@ TEST_F(Inspect, SaysWhatIsWrong) {
   EXPECT_EQ(result.err, "error: there is no plugin 'head.tset'; did you mean 'head.test'?\n");
   result = run({"nothing.of_the_kind"});
   EXPECT_EQ(result.code, 2);
-  EXPECT_EQ(result.err, "error: there is no plugin 'nothing.of_the_kind'; cdc-inspect without an argument lists all\n");
+  EXPECT_EQ(result.err,
+            "error: there is no plugin 'nothing.of_the_kind'; cdc-inspect without an argument lists all; CDC_PLUGIN_PATH, which names folders of "
+            "further plugins, is not set\n");
   EXPECT_EQ(run({"--jsn"}).code, 2);
   EXPECT_EQ(run({"--help"}).code, 0);
   const fs::path bad = cdc::test::binary_folder() / "tests/bad_plugins";

@@ -189,9 +189,10 @@ graph.loss = { plugin = "loss.test", in.cluster = "head" }
       << problem_of(circle);
   std::string wrong = text;
   wrong.replace(wrong.find("in.samples = \"neighbors\""), 24, "in.samples = \"encoder\"");
-  EXPECT_NE(problem_of(wrong).find("input 'samples' of node 'neighbor_views' takes Samples, but 'encoder.features' gives Embeddings; Samples is given "
-                                   "by 'neighbors'"),
-            std::string::npos)
+  EXPECT_NE(
+      problem_of(wrong).find("input 'samples' of node 'neighbor_views' takes Samples, but 'encoder.features' gives Embeddings; Samples is given "
+                             "by 'neighbors'"),
+      std::string::npos)
       << problem_of(wrong);
 }
 
@@ -400,12 +401,16 @@ TEST(Plan, ReadsFiles) {
   cdc::test::write_file(file, good_pipeline());
   EXPECT_EQ(cdc::plan_pipeline(file, {}, registry()).file, file.string());
   std::filesystem::remove(file);
-  for (const auto& bad : {file, std::filesystem::path(testing::TempDir())}) {
+  const std::vector<std::pair<std::filesystem::path, std::string>> bad = {
+      {file, "cannot be opened (No such file or directory): check its name and that it may be read"},
+      {testing::TempDir(), "is a folder: name a file in it"},
+      {"/dev/zero", "is a device or socket, which may never end: name a regular file"}};
+  for (const auto& [name, problem] : bad) {
     try {
-      cdc::plan_pipeline(bad, {}, registry());
+      cdc::plan_pipeline(name, {}, registry());
       FAIL();
     } catch (const cdc::ConfigError& e) {
-      EXPECT_EQ(std::string(e.what()), bad.string() + ":1:1: error: the pipeline file cannot be opened: check its name and that it may be read");
+      EXPECT_EQ(std::string(e.what()), name.string() + ":1:1: error: the pipeline file " + problem);
     }
   }
 }

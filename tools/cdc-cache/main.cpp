@@ -1,7 +1,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
@@ -9,6 +8,7 @@
 
 #include "artifact/cache.hpp"
 #include "cdc/error.hpp"
+#include "common/arguments.hpp"
 #include "common/program.hpp"
 
 namespace {
@@ -83,19 +83,23 @@ int program(int argc, char** argv) {
   std::optional<std::uint64_t> max_size;
   CLI::App app("Looks after the cache: what is in it, whether it is whole, what may go.", "cdc-cache");
   app.set_version_flag("--version", CDC_VERSION);
-  app.add_option("--cache", folder, "Folder of the cache (default: CDC_CACHE, else cache)");
+  app.add_option("--cache", folder, "Folder of the cache (default: CDC_CACHE, else cache)")->check(cdc::program::path_name());
   app.require_subcommand(1);
   app.fallthrough();
   app.add_subcommand("ls", "Lists results, the last used first");
   CLI::App* verifies = app.add_subcommand("verify", "Reads every result and compares checksums; exit code 1 where one is damaged");
   verifies->add_flag("--remove", remove, "Removes damaged ones");
   CLI::App* collects = app.add_subcommand("gc", "Removes results that are not in use, as --keep-last and --max-size say");
-  collects->add_option("--keep-last", keep_last,
-                       "Of each stage of a pipeline so many results are kept, the last used ones (of a plugin, where no stage is known)");
-  collects->add_option("--max-size", max_size, "The longest unused go until the rest has this size: 500M, 20G")->transform(CLI::AsSizeValue(false));
+  collects
+      ->add_option("--keep-last", keep_last,
+                   "Of each stage of a pipeline so many results are kept, the last used ones (of a plugin, where no stage is known)")
+      ->transform(cdc::program::whole_number(0, 1'000'000'000));
+  collects->add_option("--max-size", max_size, "The longest unused go until the rest has this size: 500M, 20G")
+      ->transform(cdc::program::size_in_bytes());
   collects->add_flag("--dry-run", dry, "Says what would go");
   try {
     app.parse(argc, argv);
+    if (folder.empty()) folder = cdc::program::default_cache();
     if (collects->parsed() && !keep_last && !max_size)
       throw CLI::ParseError("gc needs --keep-last N or --max-size SIZE, so that it knows what may go", CLI::ExitCodes::RequiredError);
   } catch (const CLI::ParseError& e) {
@@ -103,7 +107,6 @@ int program(int argc, char** argv) {
     std::cerr << "cdc-cache: " << e.what() << "; --help lists the options\n";
     return kWrongCommand;
   }
-  if (folder.empty()) folder = cdc::program::default_cache();
   try {
     if (!std::filesystem::is_directory(folder)) throw cdc::Error(fmt::format("there is no cache at {}: name one with --cache", folder.string()));
     cdc::Cache cache(folder);

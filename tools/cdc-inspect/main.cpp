@@ -8,6 +8,7 @@
 
 #include "base/last_words.hpp"
 #include "cdc/error.hpp"
+#include "common/program.hpp"
 #include "config/suggest.hpp"
 #include "describe.hpp"
 #include "plugin/registry.hpp"
@@ -27,6 +28,10 @@ int main(int argc, char** argv) {
   }
 
   const cdc::LastWords words("cdc-inspect", 3);
+  if (const std::string problem = cdc::program::memory_problem(); !problem.empty()) {
+    fmt::print(stderr, "error: {}\n", problem);
+    return 2;
+  }
   cdc::Registry registry;
   try {
     registry.load_default_folders();
@@ -50,7 +55,7 @@ int main(int argc, char** argv) {
     std::vector<std::string> ids;
     for (const cdc::ComponentInfo* one : all) ids.push_back(one->id);
     std::string hint = cdc::did_you_mean(id, ids);
-    if (hint.empty()) hint = "; cdc-inspect without an argument lists all";
+    if (hint.empty()) hint = "; cdc-inspect without an argument lists all; " + registry.where_searched();
     fmt::print(stderr, "error: there is no plugin '{}'{}\n", id, hint);
     return 2;
   }

@@ -1,9 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -11,6 +9,7 @@
 #include "artifact/array_file.hpp"
 #include "base/shell.hpp"
 #include "cdc/error.hpp"
+#include "common/arguments.hpp"
 #include "common/program.hpp"
 #include "exec/run_store.hpp"
 #include "report/page.hpp"
@@ -39,22 +38,27 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
                  "A run: its directory, that of its pipeline (the latest is taken), a number or part of a name as cdc-runs takes; "
                  "or a sweep's file, *.toml")
       ->required();
-  app.add_option("-o,--out", o.out, "The page (default: report.html in the run's or sweep's folder)");
+  app.add_option("-o,--out", o.out, "The page (default: report.html in the run's or sweep's folder)")->check(cdc::program::path_name());
   app.add_option("--features", o.report.features, "Stage whose features are embedded (default: those of the first clustering)");
-  app.add_option("--points", o.report.points, "Images shown at most, evenly spaced")->check(CLI::Range(1, 1000000))->capture_default_str();
-  app.add_option("--gallery", o.report.gallery, "Pictures in a row of a cluster's gallery")->check(CLI::Range(1, 100))->capture_default_str();
-  app.add_option("--dir", o.folder, "Folder of the sweep (default: sweeps/NAME)");
-  app.add_option("--cache", o.cache, "Folder of the cache (default: CDC_CACHE, else the one that the run used)");
-  app.add_option("--plugin", o.plugins, "A further plugin library, or folder of such; may be given again")->allow_extra_args(false);
+  app.add_option("--points", o.report.points, "Images shown at most, evenly spaced")
+      ->transform(cdc::program::whole_number(1, 1000000))
+      ->capture_default_str();
+  app.add_option("--gallery", o.report.gallery, "Pictures in a row of a cluster's gallery")
+      ->transform(cdc::program::whole_number(1, 100))
+      ->capture_default_str();
+  app.add_option("--dir", o.folder, "Folder of the sweep (default: sweeps/NAME)")->check(cdc::program::path_name());
+  app.add_option("--cache", o.cache, "Folder of the cache (default: CDC_CACHE, else the one that the run used)")->check(cdc::program::path_name());
+  app.add_option("--plugin", o.plugins, "A further plugin library, or folder of such; may be given again")
+      ->allow_extra_args(false)
+      ->check(cdc::program::path_name());
   try {
     app.parse(argc, argv);
+    o.report.cache = o.cache.empty() ? cdc::program::cache_of_environment() : o.cache;
   } catch (const CLI::ParseError& e) {
     exit_code = e.get_exit_code() == 0 ? app.exit(e) : kWrongFile;
     if (exit_code != 0) std::cerr << "cdc-report: " << e.what() << "; --help lists the options\n";
     return std::nullopt;
   }
-  o.report.cache = o.cache;
-  if (o.cache.empty() && std::getenv("CDC_CACHE") != nullptr) o.report.cache = std::getenv("CDC_CACHE");
   o.report.made_by = std::string("cdc-report ") + CDC_VERSION;
   o.report.progress = [](const std::string& what) { std::cout << what << " ...\n" << std::flush; };
   o.command_line = cdc::program::command_line(argc, argv);

@@ -59,6 +59,8 @@ int tell(const char* what, int code) {
 
 int run(const cdc::program::Options& options) {
   const double start = seconds();
+  if (const std::string problem = cdc::program::memory_problem(); !problem.empty())
+    return tell(fmt::format("cdc-run: {}", problem).c_str(), kWrongFile);
   const cdc::TensorEngine engine = cdc::load_tensor_engine();
   cdc::Registry registry;
   cdc::program::load_plugins(registry, options.plugins);

@@ -1,8 +1,10 @@
 #include "cdc-run/options.hpp"
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
 #include <iostream>
 
+#include "common/arguments.hpp"
 #include "common/program.hpp"
 
 namespace cdc::program {
@@ -17,22 +19,28 @@ std::optional<Options> read_options(int argc, const char* const* argv, const std
                  "The pipeline, a TOML file; with extends = \"OTHER.toml\", or a list of files, it states what differs from them")
       ->required();
   app.add_option("key=value", options.overrides, "Changes to it: stage.train.epochs=5");
-  app.add_option("--seed", seed, "The same as pipeline.seed=N")->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", seed, "The same as pipeline.seed=N")->transform(whole_number(0, INT64_MAX));
   app.add_flag("--check", options.check, "Checks the file alone; needs no data");
   app.add_flag("--dry-run", options.dry_run, "Says of each stage whether it is cached, or why it would run");
   app.add_flag("--print-config", options.print_config,
                "Prints the pipeline as resolved, and behind each value where it comes from: file and line, command line, or default");
   app.add_flag("--fresh", options.fresh, "Takes nothing from the cache and starts over");
-  app.add_option("--threads", options.threads, "Threads to use (default: all)")->check(CLI::Range(1, 4096));
+  app.add_option("--threads", options.threads, "Threads to use (default: all)")->transform(whole_number(1, 4096));
   app.add_option("--device", options.device, "cpu, cuda or cuda:N")->capture_default_str();
-  app.add_option("--run-dir", options.run_directory, "Folder of this run (default: runs/NAME/TIME)");
-  app.add_option("--cache", options.cache, "Folder of the cache (default: CDC_CACHE, else cache)");
+  app.add_option("--run-dir", options.run_directory, "Folder of this run (default: runs/NAME/TIME)")->check(path_name());
+  app.add_option("--cache", options.cache, "Folder of the cache (default: CDC_CACHE, else cache)")->check(path_name());
   app.add_flag("--no-weights", options.no_weights, "Leaves the weights of trained models in the cache, and writes none to the run's folder");
   app.add_flag("--tensorboard", options.tensorboard,
                "Writes scalars, images and embeddings for TensorBoard to tensorboard/ in the run's folder: tensorboard --logdir runs");
-  app.add_option("--plugin", options.plugins, "A further plugin library, or folder of such; may be given again")->allow_extra_args(false);
+  app.add_option("--plugin", options.plugins, "A further plugin library, or folder of such; may be given again")
+      ->allow_extra_args(false)
+      ->check(path_name());
   try {
     app.parse(argc, argv);
+    const auto says_seed = [](const std::string& one) { return one.rfind("pipeline.seed=", 0) == 0; };
+    if (const auto other = std::find_if(options.overrides.begin(), options.overrides.end(), says_seed); seed && other != options.overrides.end())
+      throw CLI::ValidationError("--seed", "is the same as " + *other + ": leave out one of them");
+    if (options.cache.empty()) options.cache = default_cache();
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) {
       app.exit(e);
@@ -44,7 +52,6 @@ std::optional<Options> read_options(int argc, const char* const* argv, const std
     return std::nullopt;
   }
   if (seed) options.overrides.push_back("pipeline.seed=" + std::to_string(*seed));
-  if (options.cache.empty()) options.cache = default_cache();
   options.command_line = command_line(argc, argv);
   return options;
 }

@@ -84,10 +84,46 @@ TEST_F(ProgramTest, WhatIsWrongWithFileOrCommandLineExitsWith2) {
   EXPECT_EQ(r.err.find("terminate"), std::string::npos);
   r = cdc_run({"--threads", "none"});
   EXPECT_EQ(r.code, 2);
-  EXPECT_NE(r.err.find("cdc-run: --threads: Value none not in range 1 to 4096; --help lists the options"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("cdc-run: --threads: must be a whole number from 1 to 4096, found 'none'; --help lists the options"), std::string::npos)
+      << r.err;
+  r = cdc_run({"--seed", "5", "pipeline.seed=6"});
+  EXPECT_EQ(r.code, 2);
+  EXPECT_EQ(r.err, "cdc-run: --seed: is the same as pipeline.seed=6: leave out one of them; --help lists the options\n");
   r = cdc_run({"--device", "abacus"});
   EXPECT_EQ(r.code, 2);
   EXPECT_NE(r.err.find("cdc-run: --device: there is no device 'abacus'"), std::string::npos) << r.err;
+}
+
+TEST_F(ProgramTest, AStringOfTheCommandLineNeedsNoQuotes) {
+  for (const char* root : {"2024", "0x10", "1e3", "true", "2024-01-01", "nan", "1_000"}) {
+    const ProcessResult r = cdc_run({"--print-config", "pipeline.name=2024", std::string("stage.images.path=") + root});
+    EXPECT_EQ(r.code, 0) << r.err;
+    EXPECT_NE(r.out.find(std::string("path = \"") + root + "\"  # command line\n"), std::string::npos) << r.out;
+    EXPECT_NE(r.out.find("name = \"2024\"  # command line\n"), std::string::npos) << r.out;
+  }
+}
+
+TEST_F(ProgramTest, ThePipelineMayComeThroughAPipe) {
+  const std::string rest = " --plugin '" + plugin().string() + "' --check";
+  const std::string program = "'" + (binary_folder() / "bin/cdc-run").string() + "' ";
+  const ProcessResult r = run_process({"/bin/sh", "-c", "cat p.toml | " + program + "/dev/stdin" + rest}, folder, {}, folder);
+  EXPECT_EQ(r.out, "/dev/stdin: ok, 5 stages\n") << r.err;
+  for (const char* file : {"/dev/zero", "."}) {
+    const ProcessResult wrong = run_process({"/bin/sh", "-c", program + file + rest}, folder, {}, folder);
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_EQ(wrong.err.find(file + std::string(":1:1: error: the pipeline file is a ")), 0u) << wrong.err;
+  }
+}
+
+TEST_F(ProgramTest, AnUnknownPluginSaysWhereWasLooked) {
+  const auto said = [&](const std::string& path) {
+    return run_process(command({"--check", "stage.kmeans.plugin=nobody.here"}), folder, {{"CDC_PLUGIN_PATH", path}}, folder).err;
+  };
+  const std::string start = "command line:1:21: error: there is no stage plugin 'nobody.here'; cdc-inspect lists all plugins; ";
+  EXPECT_EQ(said(""), start + "CDC_PLUGIN_PATH, which names folders of further plugins, is not set\n");
+  const std::string path = (folder / "plugins").string();
+  fs::create_directories(path);
+  EXPECT_EQ(said(path), start + "those of CDC_PLUGIN_PATH, " + path + ", are among them; in " + path + " there is no library (*.so)\n");
 }
 
 TEST_F(ProgramTest, APluginThatCannotBeLoadedExitsWith3) {

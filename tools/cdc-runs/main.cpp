@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
 
 #include "artifact/array_file.hpp"
 #include "cdc/error.hpp"
+#include "common/arguments.hpp"
 #include "common/program.hpp"
 #include "exec/run_store.hpp"
 
@@ -93,8 +93,11 @@ int program(int argc, char** argv) {
   std::size_t most = 10;
   CLI::App app("Lists, compares and queries runs.", "cdc-runs");
   app.set_version_flag("--version", CDC_VERSION);
-  app.add_option("--in", folders, "Folders to look for run directories in (default: runs, sweeps); may be given again")->allow_extra_args(false);
-  app.add_option("--store", file, "The index, a SQLite file (default: runs.sqlite in the first folder); made and kept up to date by itself");
+  const CLI::Option* in = app.add_option("--in", folders, "Folders to look for run directories in (default: runs, sweeps); may be given again")
+                              ->allow_extra_args(false)
+                              ->check(cdc::program::path_name());
+  app.add_option("--store", file, "The index, a SQLite file (default: runs.sqlite in the first folder); made and kept up to date by itself")
+      ->check(cdc::program::path_name());
   app.require_subcommand(1);
   app.fallthrough();
   CLI::App* lists = app.add_subcommand("ls", "Lists runs, the latest first");
@@ -107,7 +110,7 @@ int program(int argc, char** argv) {
   CLI::App* bests = app.add_subcommand("best", "The runs of the highest score");
   bests->add_option("SCORE", score, "NAME.SCORE: kmeans.acc")->required();
   bests->add_option("--pipeline", pipeline, "Of this pipeline alone");
-  bests->add_option("-n", most, "How many")->capture_default_str();
+  bests->add_option("-n", most, "How many")->transform(cdc::program::whole_number(1, 1'000'000'000))->capture_default_str();
   CLI::App* queries = app.add_subcommand("sql", "A query of the store: tables run, setting (run, key, value), score (run, name, value)");
   queries->add_option("QUERY", sql, "SELECT ...")->required();
   try {
@@ -120,7 +123,10 @@ int program(int argc, char** argv) {
   try {
     std::vector<fs::path> there;
     for (const fs::path& folder : folders)
-      if (fs::is_directory(folder)) there.push_back(folder);
+      if (fs::is_directory(folder))
+        there.push_back(folder);
+      else if (in->count() > 0)
+        throw cdc::Error(fmt::format("--in: there is no folder {}", folder.string()));
     if (there.empty()) throw cdc::Error("there are no runs here: call it where cdc-run was called, or name a folder with --in");
     cdc::RunStore store(file.empty() ? there.front() / "runs.sqlite" : file);
     for (const std::string& trouble : store.refresh(there)) std::cerr << "warning: " << trouble << '\n';

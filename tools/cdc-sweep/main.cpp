@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <csignal>
@@ -14,6 +13,7 @@
 
 #include "artifact/array_file.hpp"
 #include "cdc/error.hpp"
+#include "common/arguments.hpp"
 #include "common/program.hpp"
 #include "exec/tensor_engine.hpp"
 #include "sweep/plots.hpp"
@@ -58,8 +58,9 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   app.add_flag("--check", o.check, "Checks the file and every run that it asks for; runs nothing");
   app.add_flag("--dry-run", o.dry_run, "Says of each run what is done or cached, and what would run");
   app.add_flag("--table", o.table, "Makes the tables and plots of the runs that are done; runs nothing");
-  app.add_option("--jobs", o.jobs, "Runs side by side (default: as many as the cores hold; as Slurm lets run)")->check(CLI::Range(1, 4096));
-  app.add_option("--threads", o.threads, "Threads of each run")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--jobs", o.jobs, "Runs side by side (default: as many as the cores hold; as Slurm lets run)")
+      ->transform(cdc::program::whole_number(1, 4096));
+  app.add_option("--threads", o.threads, "Threads of each run")->transform(cdc::program::whole_number(1, 4096))->capture_default_str();
   app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
   CLI::Option* executor =
       app.add_option("--executor", o.executor, "local: runs on this machine; slurm: submits what is missing as job arrays, and ends")
@@ -71,14 +72,17 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   app.add_flag("--wait", o.wait, "With --executor slurm: waits for the jobs, then makes the tables; Ctrl-C leaves the jobs as they are")
       ->needs(executor);
   app.add_option("--task", o.task, "Runs this one of a plan that --executor slurm wrote, which is then FILE: what its batch scripts call");
-  app.add_option("--dir", o.folder, "Folder of this sweep's runs and tables (default: sweeps/NAME)");
-  app.add_option("--cache", o.cache, "Folder of the cache (default: CDC_CACHE, else cache)");
+  app.add_option("--dir", o.folder, "Folder of this sweep's runs and tables (default: sweeps/NAME)")->check(cdc::program::path_name());
+  app.add_option("--cache", o.cache, "Folder of the cache (default: CDC_CACHE, else cache)")->check(cdc::program::path_name());
   app.add_flag(
       "--tensorboard", o.tensorboard,
       "Each run writes for TensorBoard, to tensorboard/ in its folder; runs that are done are left as they are: tensorboard --logdir sweeps/NAME");
-  app.add_option("--plugin", o.plugins, "A further plugin library, or folder of such; may be given again")->allow_extra_args(false);
+  app.add_option("--plugin", o.plugins, "A further plugin library, or folder of such; may be given again")
+      ->allow_extra_args(false)
+      ->check(cdc::program::path_name());
   try {
     app.parse(argc, argv);
+    if (o.cache.empty()) o.cache = cdc::program::default_cache();
     if (o.executor != "slurm" && (o.wait || !o.slurm.empty())) throw CLI::ParseError("--slurm and --wait go with --executor slurm", kWrongFile);
     if (const std::string problem = cdc::problem_with(o.slurm); !problem.empty()) throw CLI::ParseError("--slurm: " + problem, kWrongFile);
   } catch (const CLI::ParseError& e) {
@@ -87,7 +91,6 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
     return std::nullopt;
   }
   if (o.jobs == 0 && o.executor == "local") o.jobs = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / o.threads);
-  if (o.cache.empty()) o.cache = cdc::program::default_cache();
   o.command_line = cdc::program::command_line(argc, argv);
   return o;
 }

@@ -5,20 +5,15 @@
 #include <cmath>
 #include <csignal>
 #include <cstdint>
-#include <cstdlib>
 #include <iostream>
 
 #include "base/last_words.hpp"
+#include "base/memory.hpp"
 #include "base/shell.hpp"
 #include "cdc/error.hpp"
 #include "config/diagnostic.hpp"
 
 namespace cdc::program {
-
-std::filesystem::path default_cache() {
-  const char* named = std::getenv("CDC_CACHE");
-  return named != nullptr && *named != '\0' ? named : "cache";
-}
 
 std::string command_line(int argc, const char* const* argv) {
   std::string out;
@@ -34,6 +29,14 @@ void load_plugins(Registry& registry, const std::vector<std::filesystem::path>& 
     else
       registry.load_library(path);
   }
+}
+
+std::string memory_problem() {
+#ifdef CDC_WITHOUT_TORCH
+  return {};
+#else
+  return memory_limit_problem();
+#endif
 }
 
 Value versions(const TensorEngine& engine) {
@@ -67,6 +70,7 @@ int with_errors_told(const std::string& program, const std::function<int()>& wor
     return code;
   };
   const LastWords words(program.c_str(), 4);
+  if (const std::string problem = memory_problem(); !problem.empty()) return tell(fmt::format("{}: {}", program, problem), 2);
   try {
     return work();
   } catch (const ConfigError& e) {
