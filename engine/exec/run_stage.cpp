@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <new>
 #include <utility>
 
+#include "artifact/array_file.hpp"
 #include "base/at_work.hpp"
 #include "cdc/error.hpp"
 #include "cdc/session.hpp"
@@ -17,9 +20,50 @@ namespace {
 /// The first line: LibTorch appends a page of addresses.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
+/// What a stage warned of. While it is at work, it is kept beside its checkpoint: a later start that goes on from there does not see it again.
+class Warnings {
+ public:
+  explicit Warnings(std::filesystem::path checkpoint)
+      : checkpoint_(std::move(checkpoint)), file_(checkpoint_.empty() ? checkpoint_ : warnings_file(checkpoint_)) {
+    std::error_code ignored;
+    if (file_.empty() || !std::filesystem::exists(checkpoint_, ignored) || !std::filesystem::exists(file_, ignored)) return;
+    try {
+      all_ = warnings_of(Value::from_json(read_file(file_)));
+    } catch (const Error&) {  // those of the earlier start are lost: no reason to fail
+    }
+  }
+
+  void add(const std::string& text) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (std::find(all_.begin(), all_.end(), text) != all_.end()) return;  // an epoch that is done again
+    all_.push_back(text);
+    if (file_.empty()) return;
+    Value table = Value::table();
+    put_warnings(all_, table);
+    try {
+      write_file(file_, table.to_json(), Durable::nothing);
+    } catch (const Error&) {  // a full disk: only a later start would need them
+    }
+  }
+  std::vector<std::string> all() const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return all_;
+  }
+
+ private:
+  std::filesystem::path checkpoint_, file_;
+  mutable std::mutex mutex_;
+  std::vector<std::string> all_;
+};
+
 class Context final : public StageContext {
  public:
-  Context(RunState& run, std::size_t index) : run_(run), index_(index), stage_(run.plan.stages[index]), device_(run.options.device) {}
+  Context(RunState& run, std::size_t index)
+      : run_(run),
+        index_(index),
+        stage_(run.plan.stages[index]),
+        device_(run.options.device),
+        warnings_(stage_.info->cached ? run.cache.checkpoint_path(run.schedule.identities[index].key) : std::filesystem::path()) {}
 
   const std::string& name() const override { return stage_.name; }
   std::uint64_t seed() const override { return run_.schedule.identities[index_].seed; }
@@ -27,7 +71,11 @@ class Context final : public StageContext {
   const std::string& device() const override { return device_; }
   bool stopping() const override { return run_.stopping(); }
   void info(const std::string& text) override { run_.info(index_, text); }
-  void warn(const std::string& text) override { run_.warn(index_, text); }
+  void warn(const std::string& text) override {
+    warnings_.add(text);
+    run_.warn(index_, text);
+  }
+  void warn_now(const std::string& text) override { run_.warn(index_, text); }
   void progress(const Progress& progress) override { run_.progress(index_, progress); }
   void metric(Value line) override { run_.directory.metric(stage_.name, line); }
   void metrics(const std::vector<Value>& lines) override { run_.directory.metrics(stage_.name, lines); }
@@ -47,6 +95,7 @@ class Context final : public StageContext {
   }
 
   const Value& told() const { return summary_; }
+  std::vector<std::string> warnings() const { return warnings_.all(); }
   const std::shared_ptr<const void>& given(const std::string& port) const {
     static const std::shared_ptr<const void> nothing;
     const auto found = outputs_.find(port);
@@ -111,6 +160,7 @@ class Context final : public StageContext {
   std::size_t index_;
   const PlannedStage& stage_;
   std::string device_;
+  Warnings warnings_;
   Value summary_ = Value::table();
   std::map<std::string, std::shared_ptr<const void>> outputs_;
 };
@@ -123,15 +173,12 @@ std::vector<const PortInfo*> outputs_of(const PlannedStage& stage, const Stage& 
   return all;
 }
 
-void remove_checkpoint(const RunState& run, std::size_t stage) {
-  std::error_code ignored;
-  std::filesystem::remove(run.cache.checkpoint_path(run.schedule.identities[stage].key), ignored);
-}
-
 void take_from_cache(RunState& run, std::size_t index) {
   const Value entry = run.cache.entry(run.schedule.identities[index].key);
   run.told[index].summary = entry.at("summary");
   run.told[index].seconds = entry.at("seconds").as_real();
+  run.told[index].warnings = warnings_of(entry);
+  for (const std::string& text : run.told[index].warnings) run.warn(index, text);
   run.directory.metrics(run.plan.stages[index].name, entry.at("metrics").as_array());
 }
 
@@ -148,6 +195,15 @@ void write_to_cache(RunState& run, std::size_t index, const Context& context, co
   entry["summary"] = run.told[index].summary;
   entry["metrics"] = std::move(metrics);
   entry["seconds"] = run.told[index].seconds;
+  put_warnings(run.told[index].warnings, entry);
+  // A data set is not opened where all that is made of it is cached: what it warned of is kept with that.
+  Value of_inputs = Value::table();
+  for (const Connection& connection : stage.inputs)
+    for (const Source& source : connection.sources) {
+      const std::vector<std::string>& warnings = run.told[source.index].warnings;
+      if (!run.plan.stages[source.index].info->cached && !warnings.empty()) put_warnings(warnings, of_inputs[run.plan.stages[source.index].name]);
+    }
+  if (!of_inputs.as_table().empty()) entry["inputs"] = std::move(of_inputs);
   const auto pending = run.cache.begin(key);
   for (const PortInfo* port : outputs) pending->put(port->name, port->type, context.given(port->name));
   if (run.options.fresh) run.cache.remove(key);
@@ -169,7 +225,7 @@ void work(RunState& run, std::size_t index) {
       run.ends(index, 0);
       return;
     }
-    if (run.options.fresh) remove_checkpoint(run, index);
+    if (run.options.fresh) remove_checkpoint(run.cache, key);
   }
   run.begins(index);
   run.directory.metrics(stage.name, {});  // those of an earlier start; who resumes gives them again
@@ -182,11 +238,12 @@ void work(RunState& run, std::size_t index) {
       throw Error(fmt::format("it ended without giving its output '{}'; the plugin is faulty ({})", port->name, stage.info->library));
   for (const PortInfo* port : outputs) run.keep(index, port->name, context.given(port->name));
   run.told[index].summary = context.told();
+  run.told[index].warnings = context.warnings();
   run.told[index].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (stage.info->cached) {
     write_to_cache(run, index, context, outputs);
     remember(run.plan, run.schedule, index, run.cache);
-    remove_checkpoint(run, index);
+    remove_checkpoint(run.cache, key);
   }
   run.ends(index, run.told[index].seconds);
 }

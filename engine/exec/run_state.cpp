@@ -4,12 +4,39 @@
 
 #include <set>
 
+#include "artifact/files.hpp"
 #include "cdc/error.hpp"
 #include "exec/artifact_check.hpp"
 
 namespace cdc {
 
 const PortInfo* output_port(const PlannedStage& stage, std::string_view port) { return stage.info->output(std::string(port)); }
+
+std::vector<std::string> warnings_of(const Value& table) {
+  std::vector<std::string> out;
+  if (const Value* found = table.find("warnings"); found != nullptr && found->is_array())
+    for (const Value& text : found->as_array())
+      if (text.is_string()) out.push_back(text.as_string());
+  return out;
+}
+
+void put_warnings(const std::vector<std::string>& warnings, Value& table) {
+  if (warnings.empty()) return;
+  Value all = Value::array();
+  for (const std::string& text : warnings) all.push_back(text);
+  table["warnings"] = std::move(all);
+}
+
+std::filesystem::path warnings_file(const std::filesystem::path& checkpoint) { return checkpoint.string() + ".warnings.json"; }
+
+void remove_checkpoint(const Cache& cache, const std::string& key) {
+  const std::filesystem::path checkpoint = cache.checkpoint_path(key);
+  std::error_code ignored;
+  std::filesystem::remove(checkpoint, ignored);
+  const std::filesystem::path warnings = warnings_file(checkpoint);
+  std::filesystem::remove(warnings, ignored);
+  remove_temporaries(warnings);
+}
 
 RunState::RunState(const Plan& the_plan, const Registry& the_registry, const RunOptions& the_options, Cache& the_cache, const Schedule& the_schedule,
                    RunDirectory& the_directory, int the_threads)

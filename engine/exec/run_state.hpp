@@ -53,6 +53,7 @@ class RunState {
   /// What a stage that ran has to say in summary.json, and how long it took.
   struct Told {
     Value summary = Value::table();
+    std::vector<std::string> warnings;  ///< about the result
     double seconds = 0;
     bool ended = false;
   };
@@ -72,6 +73,15 @@ class RunState {
   std::atomic<bool> failed_{false};
   std::exception_ptr failure_;
 };
+
+// Warnings in files: a list of texts below "warnings", left out where there are none.
+std::vector<std::string> warnings_of(const Value& table);
+void put_warnings(const std::vector<std::string>& warnings, Value& table);
+
+/// The file beside a stage's checkpoint with what it warned of up to there.
+std::filesystem::path warnings_file(const std::filesystem::path& checkpoint);
+/// What a stage that did not end left of itself.
+void remove_checkpoint(const Cache& cache, const std::string& key);
 
 /// The output port of a stage's plugin; nullptr where there is none.
 const PortInfo* output_port(const PlannedStage& stage, std::string_view port);

@@ -7,6 +7,7 @@
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 
@@ -48,7 +49,7 @@ class Run {
         directory_({options.runs, plan.name, options.run_directory, key_, options.fresh}),
         threads_(choose_threads()),
         state_(plan, registry, options, cache_, schedule_, directory_, threads_),
-        recorded_(plan.stages.size(), Value::table()) {}
+        recorded_(plan.stages.size()) {}
 
   RunResult go() {
     begin();
@@ -91,14 +92,15 @@ class Run {
       const Value* cached = before == nullptr ? nullptr : before->find("cached");
       const Value* told = before == nullptr ? nullptr : before->find("summary");
       cached_at_start_.push_back(cached != nullptr && cached->is_boolean() ? cached->as_boolean() : schedule_.stages[i].cached);
-      if (told != nullptr && told->is_table()) recorded_[i] = state_.told[i].summary = *told;
+      if (told != nullptr && told->is_table()) recorded_[i].summary = state_.told[i].summary = *told;
+      if (before != nullptr) recorded_[i].warnings = state_.told[i].warnings = warnings_of(*before);
       if (!schedule_.stages[i].cached) continue;
       const Value& entry = schedule_.stages[i].entry;
       state_.told[i].summary = entry.at("summary");
       state_.told[i].seconds = entry.at("seconds").as_real();
+      state_.told[i].warnings = warnings_of(entry);
       if (!entry.at("metrics").as_array().empty()) directory_.metrics(plan_.stages[i].name, entry.at("metrics").as_array());
-      std::error_code ignored;  // a kill between the entry and this leaves one behind
-      std::filesystem::remove(cache_.checkpoint_path(schedule_.identities[i].key), ignored);
+      remove_checkpoint(cache_, schedule_.identities[i].key);  // a kill between the entry and this leaves one behind
     }
     directory_.pipeline("pipeline.toml", to_toml(plan_.resolved));
     write_record();
@@ -111,10 +113,30 @@ class Run {
       tell_run(fmt::format("this run began with {} threads and goes on with {}: its numbers may differ in the last bits", threads->as_integer(),
                            threads_));
     for (const auto& [stage, text] : schedule_.warnings) state_.warn(stage, text);
+    warnings_of_inputs();
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
-      if (!schedule_.stages[i].cached) continue;
-      state_.cached(i);
-      remember(plan_, schedule_, i, cache_);
+      if (schedule_.stages[i].cached) {
+        state_.cached(i);
+        remember(plan_, schedule_, i, cache_);
+      }
+      if (schedule_.stages[i].runs) continue;
+      for (const std::string& text : state_.told[i].warnings) state_.warn(i, text);
+    }
+  }
+
+  /// What data sets that are not opened now warned of, by the results that were made of them.
+  void warnings_of_inputs() {
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      const Value* kept = schedule_.stages[i].cached ? schedule_.stages[i].entry.find("inputs") : nullptr;
+      if (kept == nullptr || !kept->is_table()) continue;
+      for (const Connection& connection : plan_.stages[i].inputs)
+        for (const Source& source : connection.sources) {
+          const Value* of_input = kept->find(plan_.stages[source.index].name);
+          std::vector<std::string>& all = state_.told[source.index].warnings;
+          if (of_input == nullptr || schedule_.stages[source.index].runs) continue;
+          for (const std::string& text : warnings_of(*of_input))
+            if (std::find(all.begin(), all.end(), text) == all.end()) all.push_back(text);
+        }
     }
   }
 
@@ -127,7 +149,7 @@ class Run {
   void record_told(std::size_t i) {
     {
       const std::lock_guard<std::mutex> guard(record_mutex_);
-      recorded_[i] = state_.told[i].summary;
+      recorded_[i] = {state_.told[i].summary, state_.told[i].warnings};
     }
     write_record();
   }
@@ -148,7 +170,8 @@ class Run {
       if (schedule_.stages[i].runs) stage["why"] = schedule_.stages[i].why;
       for (const char* part : {"files", "resolved"})
         if (const Value* value = schedule_.identities[i].record.find(part)) stage[part] = *value;
-      if (!recorded_[i].as_table().empty()) stage["summary"] = recorded_[i];
+      if (!recorded_[i].summary.as_table().empty()) stage["summary"] = recorded_[i].summary;
+      put_warnings(recorded_[i].warnings, stage);
       stages[plan_.stages[i].name] = std::move(stage);
     }
     run["pipeline"] = plan_.name;
@@ -243,7 +266,8 @@ class Run {
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const PlannedStage& stage = plan_.stages[i];
       const std::string& key = schedule_.identities[i].key;
-      stages.push_back({stage.name, stage.info->id, key, static_cast<bool>(cached_at_start_[i]), state_.told[i].seconds, state_.told[i].summary});
+      stages.push_back({stage.name, stage.info->id, key, static_cast<bool>(cached_at_start_[i]), state_.told[i].seconds, state_.told[i].summary,
+                        state_.told[i].warnings});
       for (const PortInfo& port : stage.info->outputs) {
         if (!stage.info->cached || (port.present && !port.present(*schedule_.identities[i].component))) continue;
         if (port.type == PortType::scores)
@@ -281,7 +305,11 @@ class Run {
   RunState state_;
   std::vector<char> cached_at_start_;
   std::mutex record_mutex_;
-  std::vector<Value> recorded_;  ///< under record_mutex_: summaries of uncached stages
+  struct Recorded {
+    Value summary = Value::table();
+    std::vector<std::string> warnings;
+  };
+  std::vector<Recorded> recorded_;  ///< under record_mutex_: what uncached stages told
 };
 
 }  // namespace

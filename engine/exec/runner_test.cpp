@@ -341,6 +341,53 @@ TEST_F(RunnerTest, ACacheThatCannotBeWrittenIsNamed) {
   EXPECT_NE(error_of_run().find("cannot make the folder " + (folder / "cache/tmp").string()), std::string::npos);
 }
 
+TEST_F(RunnerTest, WarningsAboutAResultAreKeptWithIt) {
+  const Names set = {"stage.images.warning=2 of 12 images are damaged and left out", "stage.kmeans.warning=it falls apart into 2 pieces",
+                     "stage.kmeans.warning_now=the checkpoint cannot be used"};
+  const auto warnings_in = [](const RunResult& result, const std::string& stage) {
+    const Value* found = result.summary.at("stages").at(stage).find("warnings");
+    return found == nullptr ? std::string() : found->to_json();
+  };
+  const Names kept = {"images: 2 of 12 images are damaged and left out", "kmeans: it falls apart into 2 pieces"};
+  Names first = kept;
+  first.push_back("kmeans: the checkpoint cannot be used");
+  for (int start = 0; start < 3; ++start) {
+    const RunResult result = run(set);  // not even the data set is opened from the second start on
+    EXPECT_EQ(listener.warnings, start == 0 ? first : kept) << "start " << start;
+    EXPECT_EQ(warnings_in(result, "images"), R"(["2 of 12 images are damaged and left out"])");
+    EXPECT_EQ(warnings_in(result, "kmeans"), R"(["it falls apart into 2 pieces"])");
+    EXPECT_EQ(warnings_in(result, "other"), "");
+    EXPECT_NE(read_file(result.directory / "log.txt").find("warning [kmeans] it falls apart into 2 pieces"), std::string::npos);
+    EXPECT_NE(read_file(result.directory / "log.txt").find("warning [images] 2 of 12 images are damaged and left out"), std::string::npos);
+  }
+  EXPECT_TRUE(fs::is_empty(folder / "cache/checkpoints"));
+}
+
+TEST_F(RunnerTest, WhatAStageWarnedOfBeforeAStopIsKeptWithItsResult) {
+  std::atomic<bool> stop{false};
+  RunOptions o = options(listener);
+  o.stop = &stop;
+  const auto has_checkpoint = [&] {
+    std::error_code ignored;
+    for (fs::directory_iterator it(folder / "cache/checkpoints", ignored), end; !ignored && it != end; it.increment(ignored))
+      if (it->path().extension() == ".h5" && trace_text().find("end kmeans") != std::string::npos) return true;
+    return false;
+  };
+  std::thread signal([&] {
+    for (int i = 0; i < 30000 && !has_checkpoint(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    stop = true;
+  });
+  EXPECT_THROW(run_pipeline(plan({"stage.other.ms=1000", "stage.other.warning=it has collapsed"}), registry(), o), Stopped);
+  signal.join();
+  stop = false;
+  listener = Listener();
+  // What warned does not run again, as epochs before a checkpoint do not: `warning` is in no key.
+  const RunResult result = run_pipeline(plan(), registry(), o);
+  EXPECT_TRUE(listener.heard("other: goes on from step "));
+  EXPECT_EQ(result.summary.at("stages").at("other").at("warnings").to_json(), R"(["it has collapsed"])");
+  EXPECT_TRUE(fs::is_empty(folder / "cache/checkpoints"));
+}
+
 TEST_F(RunnerTest, SeedsDifferByStageAndPipeline) {
   EXPECT_NE(stage_seed(1, "a"), stage_seed(1, "b"));
   EXPECT_NE(stage_seed(1, "a"), stage_seed(2, "a"));

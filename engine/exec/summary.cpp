@@ -67,6 +67,10 @@ Value make_summary(const std::string& pipeline, std::uint64_t seed, const std::v
     part["key"] = stage.key;
     part["cached"] = stage.cached;
     part["seconds"] = stage.seconds;
+    if (!stage.warnings.empty()) {
+      part["warnings"] = Value::array();
+      for (const std::string& text : stage.warnings) part["warnings"].push_back(text);
+    }
     for (const auto& [name, value] : stage.told.as_table())
       if (part.find(name) == nullptr) part[name] = value;  // the engine's own entries stand
     parts[stage.name] = std::move(part);

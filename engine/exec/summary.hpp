@@ -12,9 +12,10 @@ namespace cdc {
 /// A stage's part of summary.json.
 struct StageSummary {
   std::string name, plugin, key;
-  bool cached = false;  ///< its result was there when the run was first started
-  double seconds = 0;   ///< that computing the result took, whenever that was
-  Value told;           ///< table: what the stage itself put there
+  bool cached = false;                     ///< its result was there when the run was first started
+  double seconds = 0;                      ///< that computing the result took, whenever that was
+  Value told;                              ///< table: what the stage itself put there
+  std::vector<std::string> warnings = {};  ///< about the result
 };
 
 /// The scores that a stage gave, by the stage whose result was scored.

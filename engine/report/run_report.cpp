@@ -13,6 +13,7 @@
 #include "cdc/error.hpp"
 #include "config/suggest.hpp"
 #include "exec/open_dataset.hpp"
+#include "exec/run_state.hpp"
 #include "numeric/umap.hpp"
 #include "report/ended_run.hpp"
 #include "report/images.hpp"
@@ -69,6 +70,8 @@ class RunReport {
     page_["scores"] = scores();
     page_["curves"] = charts_table(run_curves(run_.directory()));
     page_["stages"] = stages();
+    for (const auto& [stage, told] : run_.summary().at("stages").as_table())
+      for (const std::string& text : warnings_of(told)) note(fmt::format("Stage '{}' warned: {}", stage, text));
     say("the images");
     choose_samples();
     if (!shown_.empty()) {
