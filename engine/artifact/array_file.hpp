@@ -67,7 +67,7 @@ class CDC_API ArrayFileReader {
 enum class Durable { all, contents, nothing };
 /// Writes a text file whole or not at all (temporary name in the same folder, fsync, rename). cdc::Error naming file and reason.
 CDC_API void write_file(const std::filesystem::path& path, std::string_view contents, Durable durable = Durable::all);
-/// cdc::Error naming the file where it cannot be read.
+/// cdc::Error naming the file where it cannot be read, or is none (a folder, a named pipe, a device).
 CDC_API std::string read_file(const std::filesystem::path& path);
 
 }  // namespace cdc

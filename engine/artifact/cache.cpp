@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "artifact/array_file.hpp"
+#include "artifact/cache_folder.hpp"
 #include "artifact/files.hpp"
 #include "artifact/hash.hpp"
 #include "cdc/error.hpp"
@@ -24,10 +25,10 @@
 namespace cdc {
 namespace {
 
-constexpr const char* kEntry = "entry.json";
+using cache_folder::kEntry;
+using cache_folder::kStages;
 constexpr const char* kChecksum = "checksum";  // of entry.json's other entries
-constexpr const char* kStages = "stages";
-constexpr const char* kFiles = "files";  // port -> {"kind", "bytes", "contents"}
+constexpr const char* kFiles = "files";        // port -> {"kind", "bytes", "contents"}
 
 const ArtifactCodec& codec_of(PortType type) {
   const ArtifactCodec* codec = find_codec(type);
@@ -43,10 +44,12 @@ std::string plain_name(const std::string& name) {
   return out;
 }
 
-std::filesystem::path unique_folder(const std::filesystem::path& cache, const std::string& key) {
+std::string pending_name(const std::string& key) {
   static std::atomic<unsigned> counter{0};
-  return cache / "tmp" / fmt::format("{}.{}-{}", key, ::getpid(), counter++);
+  return fmt::format("{}.{}-{}", key, ::getpid(), counter++);
 }
+
+constexpr const char* kRemoveFolder = "; remove its folder, and the result is computed again";
 
 /// Files of caches that this process read whole and found right. A sweep asks for the same ones with each of its cells.
 class ReadFiles {
@@ -82,32 +85,51 @@ ReadFiles& read_files() {
   return all;
 }
 
-void remove_folder(const std::filesystem::path& path) {
-  std::error_code ignored;
-  std::filesystem::remove_all(path, ignored);
-}
-
 }  // namespace
 
-Cache::Cache(std::filesystem::path folder) : folder_(std::move(folder)) {
-  for (const char* part : {"tmp", "locks", "checkpoints", "last", "memo", "uses"}) make_folder(folder_ / part);
-  if (::access((folder_ / "tmp").c_str(), W_OK) != 0)
-    throw Error(fmt::format("cannot write the cache {}: {}; choose another with --cache or CDC_CACHE", folder_.string(), errno_text(errno)));
+Cache::Cache(std::filesystem::path folder, Access access) : folder_(std::move(folder)) {
+  static_cast<void>(is_cache(folder_));
+  if (access == Access::read) {
+    unwritable_ = fmt::format("the cache {} was opened for reading alone", folder_.string());
+    return;
+  }
+  const auto refused = [&](const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored) || ::access(path.c_str(), W_OK | X_OK) == 0) return false;
+    unwritable_ = fmt::format("cannot write the cache {}: {}; choose another with --cache or CDC_CACHE", folder_.string(), errno_text(errno));
+    return true;
+  };
+  if (refused(folder_)) return;
+  try {
+    cache_folder::make_cache(folder_);
+  } catch (const Error& e) {
+    unwritable_ = e.what();
+    return;
+  }
+  for (const char* part : {"tmp", "locks", "uses"})
+    if (refused(folder_ / part)) return;
+}
+
+void Cache::require_writable() const {
+  if (!unwritable_.empty()) throw Error(unwritable_);
 }
 
 std::filesystem::path Cache::entry_folder(const std::string& key) const { return folder_ / key.substr(0, 2) / key; }
 std::filesystem::path Cache::file(const std::string& key, const std::string& port) const { return entry_folder(key) / (port + ".h5"); }
 std::filesystem::path Cache::checkpoint_path(const std::string& key) const { return folder_ / "checkpoints" / (key + ".h5"); }
-std::filesystem::path Cache::memo_folder() const { return folder_ / "memo"; }
+std::filesystem::path Cache::memo_folder() const {
+  std::error_code ignored;
+  return std::filesystem::is_directory(folder_ / "memo", ignored) ? folder_ / "memo" : std::filesystem::path();
+}
 std::filesystem::path Cache::last_file(const std::string& pipeline, const std::string& stage) const {
   return folder_ / "last" / plain_name(pipeline + "." + stage + ".json");
 }
 
 void Cache::mark(const std::string& key, const std::string& pipeline, const std::string& stage) {
   const std::filesystem::path folder = entry_folder(key) / kStages, file = folder / plain_name(pipeline + "." + stage);
-  if (!contains(key)) return;
+  if (!unwritable_.empty() || !contains(key)) return;
   ::mkdir(folder.c_str(), 0777);  // not the entry's own folder: it may be removed just now
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
   if (fd < 0) return;  // it counts by its earlier uses
   ::futimens(fd, nullptr);
   ::close(fd);
@@ -120,8 +142,12 @@ bool Cache::contains(const std::string& key) const {
 
 Value Cache::entry(const std::string& key) const {
   const std::filesystem::path path = entry_folder(key) / kEntry;
-  const std::string text = read_file(path);
-  std::string what = "its checksum";
+  std::string text, what = "its checksum";
+  try {
+    text = read_file(path);
+  } catch (const Error& e) {
+    throw Error(e.what() + std::string(kRemoveFolder));
+  }
   try {
     Value entry = Value::from_json(text);
     Value::Table& table = entry.as_table();
@@ -133,7 +159,7 @@ Value Cache::entry(const std::string& key) const {
   } catch (const Error& e) {
     what = e.what();
   }
-  throw Error(fmt::format("{} is damaged or cut off ({}); remove its folder, and the result is computed again", path.string(), what));
+  throw Error(fmt::format("{} is damaged or cut off ({}){}", path.string(), what, kRemoveFolder));
 }
 
 std::shared_ptr<const void> Cache::read(const std::string& key, const std::string& port, PortType type) const {
@@ -144,13 +170,14 @@ Value Cache::verify(const std::string& key, std::uint64_t largest) const {
   Value known = entry(key);
   std::uint64_t total = 0;
   const Value* files = known.find(kFiles);
-  if (files == nullptr)
-    throw Error(fmt::format("{} names no files; remove its folder, and the result is computed again", (entry_folder(key) / kEntry).string()));
+  if (files == nullptr) throw Error(fmt::format("{} names no files{}", (entry_folder(key) / kEntry).string(), kRemoveFolder));
   for (const auto& [port, info] : files->as_table()) {
     const std::filesystem::path path = file(key, port);
     const auto bytes = static_cast<std::uint64_t>(info.at("bytes").as_integer());
-    std::error_code failure;
+    std::error_code failure, ignored;
     const std::uint64_t size = std::filesystem::file_size(path, failure);
+    if (failure && !std::filesystem::is_regular_file(path, ignored) && std::filesystem::exists(path, ignored))
+      throw Error(fmt::format("cannot read {}: it is not a file; remove it, and what it held is computed again", path.string()));
     if (failure) throw Error(fmt::format("cannot read {}: {}", path.string(), failure.message()));
     if (size != bytes)
       throw Error(fmt::format("{} is damaged or cut off ({} bytes instead of {}); remove it, and what it held is computed again", path.string(), size,
@@ -170,23 +197,53 @@ Value Cache::verify(const std::string& key, std::uint64_t largest) const {
   return known;
 }
 
-void Cache::remove(const std::string& key) {
-  const std::filesystem::path away = unique_folder(folder_, key);
-  if (::rename(entry_folder(key).c_str(), away.c_str()) == 0) remove_folder(away);
+bool Cache::is_whole(const std::string& key) const {
+  try {
+    verify(key, 0);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool Cache::remove(const std::string& key) {
+  const std::filesystem::path shelf = entry_folder(key).parent_path();
+  std::error_code ignored;
+  if (!std::filesystem::exists(std::filesystem::symlink_status(entry_folder(key), ignored))) return true;
+  return cache_folder::is_real_folder(shelf) && cache_folder::remove_entry(shelf, key);
 }
 
 struct Cache::Pending::Impl {
+  const Cache* cache = nullptr;
+  std::string key, name;  ///< name: in tmp/
   std::filesystem::path temporary, target;
   Value files = Value::table();
+
+  /// Into the folder that is there: of an entry that was damaged, or that holds something that is not cdc's. entry.json comes last, and with it the
+  /// entry.
+  void fill() {
+    if (!cache_folder::is_real_folder(target))
+      throw Error(fmt::format("cannot write {}: what stands there is no folder of the cache; move it away, or choose another cache with --cache",
+                              target.string()));
+    cache_folder::remove_entry(target.parent_path(), key);
+    make_folder(target);
+    for (const auto& [port, info] : files.as_table()) show_file(temporary / (port + ".h5"), target / (port + ".h5"), false);
+    sync_folder(target);
+    show_file(temporary / kEntry, target / kEntry);
+  }
 };
 
 Cache::Pending::Pending(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Cache::Pending::~Pending() { remove_folder(impl_->temporary); }
+Cache::Pending::~Pending() { cache_folder::remove_entry(impl_->temporary.parent_path(), impl_->name); }
 
 std::unique_ptr<Cache::Pending> Cache::begin(const std::string& key) {
+  require_writable();
   auto impl = std::make_unique<Pending::Impl>();
-  impl->temporary = unique_folder(folder_, key);
+  impl->cache = this;
+  impl->key = key;
+  impl->name = pending_name(key);
+  impl->temporary = folder_ / "tmp" / impl->name;
   impl->target = entry_folder(key);
   make_folder(impl->temporary);
   return std::unique_ptr<Pending>(new Pending(std::move(impl)));
@@ -213,13 +270,16 @@ void Cache::Pending::commit(const Value& entry) {
   const std::filesystem::path shelf = impl_->target.parent_path();
   if (make_folder(shelf)) sync_folder(shelf.parent_path());
   if (::rename(impl_->temporary.c_str(), impl_->target.c_str()) != 0) {
-    if (errno == ENOTEMPTY || errno == EEXIST) return;  // another process was faster; the same key holds the same result
-    fail_writing(impl_->target, errno);
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) fail_writing(impl_->target, errno);
+    if (impl_->cache->is_whole(impl_->key)) return;  // another process was faster; the same key holds the same result
+    impl_->fill();
   }
   sync_folder(shelf);
 }
 
 std::unique_ptr<Cache::Lock> Cache::lock(const std::string& key, const std::function<void()>& waiting, const std::function<bool()>& stopping) {
+  require_writable();
+  for (const char* part : {"locks", "checkpoints"}) make_folder(folder_ / part);  // for the stage, too
   const std::filesystem::path path = folder_ / "locks" / (key + ".lock");
   bool told = false;
   for (;;) {
@@ -245,9 +305,8 @@ std::unique_ptr<Cache::Lock> Cache::lock(const std::string& key, const std::func
     if (::fstat(fd, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino && mine.st_dev == named.st_dev) {
       std::unique_ptr<Lock> lock(new Lock(fd, path));
       remove_temporaries(checkpoint_path(key));
-      std::error_code ignored;
-      for (std::filesystem::directory_iterator it(folder_ / "tmp", ignored), end; !ignored && it != end; it.increment(ignored))
-        if (it->path().filename().string().rfind(key + ".", 0) == 0) remove_folder(it->path());
+      for (const std::string& name : cache_folder::names_in(folder_ / "tmp"))
+        if (cache_folder::is_pending(name) && name.compare(0, key.size(), key) == 0) cache_folder::remove_entry(folder_ / "tmp", name);
       return lock;
     }
     ::close(fd);

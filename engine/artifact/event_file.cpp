@@ -98,6 +98,8 @@ EventFile::EventFile(const fs::path& folder) {
   for (const fs::path& path : earlier) fs::resize_file(path, 0, failure);
 }
 
+bool EventFile::is_one(const std::string& name) { return seconds_of(name).has_value(); }
+
 EventFile::~EventFile() { ::close(fd_); }
 
 void EventFile::restart() {

@@ -32,6 +32,7 @@ class CDC_API EventFile {
   EventFile(const EventFile&) = delete;
   EventFile& operator=(const EventFile&) = delete;
   const std::filesystem::path& path() const { return path_; }
+  static bool is_one(const std::string& name);  ///< whether a file of this name is of this class
 
   /// A session begins at step 0: readers forget all that they have read so far of this folder.
   void restart();

@@ -82,7 +82,8 @@ void show_file(const std::filesystem::path& temporary, const std::filesystem::pa
 }
 
 int open_file(const std::filesystem::path& path, std::uint64_t& size) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without waiting: the reader of a named pipe would wait for its writer.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) throw Error(fmt::format("cannot read {}: {}", path.string(), errno_text(errno)));
   struct stat status {};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -123,8 +124,8 @@ void write_parts(const std::filesystem::path& path, const std::vector<std::strin
 }
 
 std::string read_file(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw Error(fmt::format("cannot read {}: {}", path.string(), errno_text(errno)));
+  std::uint64_t size = 0;
+  const int fd = open_file(path, size);
   std::string out;
   char buffer[1 << 16];
   for (;;) {

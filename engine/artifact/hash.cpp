@@ -97,7 +97,7 @@ std::string fingerprint_file(const std::filesystem::path& path, const struct sta
   const bool settled = nanoseconds(clock) - nanoseconds(status.st_mtim) > 2000000000;
   if (settled && identity(status_of(path)) == now) {
     Value known = Value::table();
-    known["path"] = path.string();
+    known["path"] = std::filesystem::absolute(path).string();
     known["identity"] = now;
     known["hash"] = hash;
     try {
@@ -135,6 +135,11 @@ struct FolderWalk {
 std::string hash_bytes(const void* data, std::size_t size) { return text_of(XXH3_128bits(data, size)); }
 
 std::string hash_text(std::string_view text) { return hash_bytes(text.data(), text.size()); }
+
+bool is_unchanged(const std::filesystem::path& path, const Value& known) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && identity(status) == known;
+}
 
 std::string fingerprint(const std::filesystem::path& path, const std::filesystem::path& memo_folder) {
   const struct stat status = status_of(path);

@@ -86,4 +86,10 @@ std::string write_projector_tensor(const std::filesystem::path& folder, const st
   return file;
 }
 
+bool is_projector_file(const std::string& name) {
+  const std::filesystem::path last(name), before = last.stem();
+  const std::string ending = last.extension().string(), part = before.extension().string();
+  return name == kProjectorConfig || (!part.empty() && (ending == ".bytes" || ending == ".tsv" || (ending == ".png" && part == ".sprite")));
+}
+
 }  // namespace cdc

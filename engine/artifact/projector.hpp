@@ -35,4 +35,8 @@ CDC_API std::string projector_metadata(const std::vector<std::pair<std::string, 
 CDC_API std::string write_projector_tensor(const std::filesystem::path& folder, const std::string& name, const std::vector<float>& values,
                                            std::int64_t rows, std::int64_t columns);
 
+inline constexpr const char* kProjectorConfig = "projector_config.pbtxt";
+/// Whether a file of this name is of the projector, as runs call theirs: the above, NAME.PORT.bytes or .tsv, NAME.metadata.tsv, NAME.sprite.png.
+CDC_API bool is_projector_file(const std::string& name);
+
 }  // namespace cdc

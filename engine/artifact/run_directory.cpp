@@ -6,11 +6,13 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <regex>
 #include <utility>
 
 #include "artifact/array_file.hpp"
@@ -26,6 +28,7 @@ constexpr const char* kSummary = "summary.json";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kLog = "log.txt";
 constexpr const char* kLatest = "latest";
+constexpr const char* kPipeline = "pipeline.toml";
 
 std::string metrics_line(const std::string& stage, const Value& line) {
   Value whole = Value::table();
@@ -33,6 +36,41 @@ std::string metrics_line(const std::string& stage, const Value& line) {
   for (const auto& [name, value] : line.as_table()) whole[name] = value;
   return whole.to_json() + "\n";
 }
+
+/// Whether run.json there is a run's; a damaged one is where the log beside it is.
+bool holds_run(const std::filesystem::path& folder) {
+  try {
+    const Value run = Value::from_json(read_file(folder / kRun));
+    const Value *key = run.find("key"), *command = run.find("command_line");
+    return key != nullptr && key->is_string() && command != nullptr && command->is_string();
+  } catch (const Error&) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(folder / kRun, ignored)) return false;
+  }
+  try {
+    static const std::regex line(R"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (info|warning|error) )");
+    return std::regex_search(read_file(folder / kLog).substr(0, 40), line, std::regex_constants::match_continuous);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// What this process prints goes there, as in `cdc-run FILE --run-dir DIR > DIR/out.txt`.
+bool is_own_output(const std::filesystem::path& path) {
+  struct stat file {
+  }, output{};
+  for (const int fd : {1, 2})
+    if (::stat(path.c_str(), &file) == 0 && ::fstat(fd, &output) == 0 && file.st_ino == output.st_ino && file.st_dev == output.st_dev) return true;
+  return false;
+}
+
+bool is_written_by_runs(const std::string& name) {
+  return name == kPipeline || name == kRun || name == kMetrics || name == kSummary || name == kLog || name == "tensorboard" ||
+         std::filesystem::path(name).extension() == ".safetensors";
+}
+
+/// By remove_temporaries(): left by a run that was killed before it had a record.
+bool is_half_written(const std::string& name) { return name.rfind(std::string(".") + kRun + ".tmp-", 0) == 0; }
 
 }  // namespace
 
@@ -68,6 +106,12 @@ RunDirectory::RunDirectory(const Request& request) {
       }
     }
   }
+  try {
+    if (!request.directory.empty()) require_own(request);
+  } catch (...) {
+    ::close(fd_);  // no destructor comes
+    throw;
+  }
   if (request.directory.empty() && earlier_.is_null()) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
@@ -75,11 +119,18 @@ RunDirectory::RunDirectory(const Request& request) {
   }
   try {
     replaces_ = earlier_.is_null() && std::filesystem::exists(path_ / kRun, ignored);
-    if (!std::filesystem::is_empty(path_))
-      for (const char* name : {"pipeline.toml", kRun, kMetrics, kSummary}) {
-        remove_temporaries(path_ / name);
+    const bool empty = std::filesystem::is_empty(path_);
+    if (earlier_.is_null()) {  // before anything else is there: whenever this is killed, the folder is a run's
+      Value run = Value::table();
+      for (const char* name : {"pipeline", "key", "command_line"}) run[name] = "";
+      run["pipeline"] = request.pipeline;
+      write_file(path_ / kRun, run.to_json(2) + "\n", Durable::nothing);
+    }
+    if (!empty) {
+      for (const char* name : {kPipeline, kRun, kMetrics, kSummary}) remove_temporaries(path_ / name);
+      for (const char* name : {kPipeline, kMetrics, kSummary})
         if (earlier_.is_null()) std::filesystem::remove(path_ / name);
-      }
+    }
     log_ = std::make_unique<Log>(path_ / kLog, earlier_.is_null());
   } catch (const std::exception& e) {
     throw Error(fmt::format("cannot write the run directory {}: {}; give another with --run-dir", path_.string(), e.what()));
@@ -88,6 +139,26 @@ RunDirectory::RunDirectory(const Request& request) {
 
 RunDirectory::~RunDirectory() {
   if (fd_ >= 0) ::close(fd_);
+}
+
+void RunDirectory::require_own(const Request& request) const {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(fmt::format("{} {}; give --run-dir a folder of its own: a new or empty one, or that of an earlier run", path_.string(), what));
+  };
+  std::error_code ignored;
+  std::vector<std::string> names;
+  for (std::filesystem::directory_iterator it(path_, ignored), end; !ignored && it != end; it.increment(ignored))
+    names.push_back(it->path().filename().string());
+  std::sort(names.begin(), names.end());
+  const bool own = holds_run(path_);
+  for (const std::string& name : names) {
+    const bool plain = std::filesystem::is_regular_file(path_ / name, ignored) || name == "tensorboard";
+    if (own ? !is_written_by_runs(name) || plain : is_half_written(name) || (is_own_output(path_ / name) && !is_written_by_runs(name))) continue;
+    refuse(own ? fmt::format("holds '{}', which is no file: a run would write it", name)
+               : fmt::format("holds '{}', which is not of a run: a run there could overwrite it", name));
+  }
+  if (!request.file.empty() && std::filesystem::equivalent(request.file, path_ / kPipeline, ignored) && read_file(request.file) != request.resolved)
+    refuse("is where the pipeline itself is: the run would overwrite it as it resolves it, without comments and with the changes of this command");
 }
 
 bool RunDirectory::take(const std::filesystem::path& folder) {
@@ -115,6 +186,9 @@ void RunDirectory::make_new(const Request& request) {
 
 void RunDirectory::point_latest() const {
   const std::filesystem::path link = path_.parent_path() / kLatest, temporary = temporary_name(link);
+  const std::filesystem::file_status there = std::filesystem::symlink_status(link);
+  if (std::filesystem::exists(there) && !std::filesystem::is_symlink(there))
+    throw Error(fmt::format("cannot make the link {}: something else is there; move it away, or give --run-dir", link.string()));
   if (::symlink(path_.filename().c_str(), temporary.c_str()) != 0) fail_writing(link, errno);
   show_file(temporary, link);
 }
@@ -142,7 +216,7 @@ void RunDirectory::metric(const std::string& stage, const Value& line) {
   const std::lock_guard<std::mutex> guard(mutex_);
   lines_[stage].push_back(line);
   const std::filesystem::path path = path_ / kMetrics;
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
   if (fd < 0) fail_writing(path, errno);
   const std::string text = metrics_line(stage, line);
   const ssize_t wrote = ::write(fd, text.data(), text.size());

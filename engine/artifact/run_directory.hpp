@@ -32,8 +32,11 @@ class CDC_API RunDirectory {
     std::filesystem::path directory;  ///< this one instead of RUNS/PIPELINE/TIME, where given
     std::string key;                  ///< of what is to be run: a run of the same key that did not end is continued
     bool fresh = false;               ///< never continue
+    std::filesystem::path file = {};  ///< the pipeline's: it is not overwritten by `resolved`, which pipeline.toml will hold
+    std::string resolved = {};
   };
-  explicit RunDirectory(const Request& request);  ///< cdc::Error where it cannot be made, or another run is at work in `directory`
+  /// cdc::Error where it cannot be made, another run is at work in `directory`, or that holds a file that no run wrote: nothing is changed then.
+  explicit RunDirectory(const Request& request);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;
@@ -65,6 +68,7 @@ class CDC_API RunDirectory {
 
  private:
   bool take(const std::filesystem::path& folder);
+  void require_own(const Request& request) const;
   void make_new(const Request& request);
   void point_latest() const;
   std::string metrics_text() const;

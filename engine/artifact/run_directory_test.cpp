@@ -27,8 +27,21 @@ class RunDirectoryTest : public ::testing::Test {
   static Value record(const std::string& key) {
     Value run = Value::table();
     run["key"] = key;
+    run["command_line"] = "cdc-run p.toml";
     run["threads"] = 3;
     return run;
+  }
+  static RunDirectory::Request without_file(RunDirectory::Request all) {
+    all.file.clear();
+    return all;
+  }
+  std::string error_of_start() const {
+    try {
+      const RunDirectory run(request);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
   }
   fs::path folder;
   RunDirectory::Request request;
@@ -117,6 +130,76 @@ TEST_F(RunDirectoryTest, ANamedFolderIsUsedAndReplaced) {
   const RunDirectory run(request);
   EXPECT_TRUE(run.earlier().is_null());
   EXPECT_FALSE(fs::exists(request.directory / "summary.json"));
+}
+
+TEST_F(RunDirectoryTest, AFolderWithSomebodysFilesIsRefusedAndLeftAsItIs) {
+  for (const char* name :
+       {"log.txt", "summary.json", "metrics.jsonl", "pipeline.toml", "run.json", "train.model.safetensors", "thesis.tex", ".hidden"}) {
+    request.directory = folder / "mine";
+    fs::remove_all(request.directory);
+    fs::create_directories(request.directory);
+    write_file(request.directory / name, "{\"mine\": 1}");
+    EXPECT_EQ(error_of_start(),
+              request.directory.string() + " holds '" + name +
+                  "', which is not of a run: a run there could overwrite it; give --run-dir a folder of its own: a new or empty one, "
+                  "or that of an earlier run");
+    EXPECT_EQ(read_file(request.directory / name), "{\"mine\": 1}");
+    EXPECT_EQ(std::distance(fs::directory_iterator(request.directory), {}), 1) << name;
+  }
+}
+
+TEST_F(RunDirectoryTest, AnEarlierRunsFolderIsReplacedBesideWhatElseIsThere) {
+  request.directory = folder / "mine";
+  {
+    RunDirectory run(request);
+    run.record(record("key"));
+    run.summary(Value::table());
+    run.log(RunDirectory::Level::info, "first");
+  }
+  write_file(request.directory / "notes.md", "what I saw");
+  {
+    RunDirectory run(request);
+    EXPECT_TRUE(run.replaces());
+    run.log(RunDirectory::Level::info, "second");
+  }
+  EXPECT_EQ(read_file(request.directory / "notes.md"), "what I saw");
+  // Killed before its record was written, and with a damaged one, it is a run's folder too.
+  { const RunDirectory run(request); }
+  { RunDirectory(request).log(RunDirectory::Level::info, "third"); }
+  write_file(request.directory / "run.json", "{");
+  { const RunDirectory run(request); }
+  fs::remove(request.directory / "log.txt");
+  fs::create_directory(request.directory / "log.txt");
+  EXPECT_EQ(error_of_start(),
+            request.directory.string() +
+                " holds 'log.txt', which is no file: a run would write it; give --run-dir a folder of its own: a new or empty one, or "
+                "that of an earlier run");
+}
+
+TEST_F(RunDirectoryTest, ThePipelineThatIsRunIsNotOverwritten) {
+  request.directory = folder / "mine";
+  request.resolved = "[pipeline]\nname = \"p\"\n";
+  request.file = request.directory / "pipeline.toml";
+  {
+    RunDirectory run(without_file(request));
+    run.record(record("key"));
+    run.pipeline("pipeline.toml", request.resolved);
+  }
+  { const RunDirectory goes_on(request); }
+  write_file(request.file, "# a remark\n" + request.resolved);
+  EXPECT_EQ(error_of_start(),
+            request.directory.string() +
+                " is where the pipeline itself is: the run would overwrite it as it resolves it, without comments and with the changes "
+                "of this command; give --run-dir a folder of its own: a new or empty one, or that of an earlier run");
+  EXPECT_EQ(read_file(request.file), "# a remark\n" + request.resolved);
+}
+
+TEST_F(RunDirectoryTest, TheLinkToTheLatestReplacesNothingButItself) {
+  fs::create_directories(folder / "p");
+  write_file(folder / "p/latest", "mine");
+  EXPECT_EQ(error_of_start(),
+            "cannot make the link " + (folder / "p/latest").string() + ": something else is there; move it away, or give --run-dir");
+  EXPECT_EQ(read_file(folder / "p/latest"), "mine");
 }
 
 TEST_F(RunDirectoryTest, AFolderThatCannotBeMadeIsNamed) {

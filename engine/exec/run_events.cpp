@@ -68,10 +68,15 @@ RunEvents::RunEvents(const Plan& plan, const std::filesystem::path& run_director
 
 void RunEvents::remove_files(const std::filesystem::path& run_directory, bool but_events) {
   namespace fs = std::filesystem;
+  const fs::path folder = run_directory / kFolder;
   std::error_code ignored, gone;
-  if (!but_events) fs::remove_all(run_directory / kFolder, ignored);
-  for (fs::directory_iterator it(run_directory / kFolder, ignored), end; !ignored && it != end; it.increment(ignored))
-    if (it->path().filename().string().find("tfevents") == std::string::npos) fs::remove(it->path(), gone);
+  if (!fs::is_directory(fs::symlink_status(folder, ignored))) return;  // what a link leads to is somebody's
+  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    const std::string name = it->path().filename().string();
+    const bool events = EventFile::is_one(name);
+    if (((events && !but_events) || is_projector_file(name)) && fs::is_regular_file(it->symlink_status(gone))) fs::remove(it->path(), gone);
+  }
+  fs::remove(folder, gone);  // where nothing else is in it
 }
 
 void RunEvents::added(const std::string& stage, const Value& line) {
@@ -204,7 +209,7 @@ void RunEvents::write_projector(const std::vector<Result>& results) const {
     embedding.tensor = write_projector_tensor(folder_, name_of(result), values, count, features.columns);
     embeddings.push_back(std::move(embedding));
   }
-  if (!embeddings.empty()) write_file(folder_ / "projector_config.pbtxt", projector_config(embeddings));
+  if (!embeddings.empty()) write_file(folder_ / kProjectorConfig, projector_config(embeddings));
 }
 
 /// What the projector shows of a data set's samples: their numbers, the clusters of every assignment of that data set, labels, and pictures.

@@ -160,7 +160,7 @@ TEST_F(RunEventsTest, StepsAndNames) {
                                                                  {"c/epoch", {{2, 1.5f}}}}));
 }
 
-TEST_F(RunEventsTest, ARunThatIsReplacedLeavesNothing) {
+TEST_F(RunEventsTest, ARunThatIsReplacedLeavesNothingOfItsOwn) {
   const fs::path here = folder / "here" / "tensorboard";
   const auto into = [&](bool tensorboard, const std::string& change) {
     RunOptions all = options(listener);
@@ -168,27 +168,36 @@ TEST_F(RunEventsTest, ARunThatIsReplacedLeavesNothing) {
     all.tensorboard = tensorboard;
     run_pipeline(plan({change}), registry(), all);
   };
-  fs::create_directories(here);
-  write_file(here / "mine", "of no run");
   into(true, "stage.other.steps=5");
-  EXPECT_TRUE(fs::exists(here / "mine"));
+  write_file(here / "mine", "of no run");
   EXPECT_EQ(seen_in(here).points.at("other/value").size(), 5u);
   // Its events are emptied, not removed: a reader may be looking on.
   into(true, "stage.other.steps=2");
-  EXPECT_FALSE(fs::exists(here / "mine"));
   EXPECT_EQ(seen_in(here).points, points_of_run(folder / "here"));
   const std::vector<fs::path> files = event_files(here);
   ASSERT_EQ(files.size(), 2u);
   EXPECT_EQ(fs::file_size(files[0]), 0u);
   into(false, "stage.other.steps=3");
+  EXPECT_EQ(std::distance(fs::directory_iterator(here), {}), 1);
+  EXPECT_EQ(read_file(here / "mine"), "of no run");
+  fs::remove(here / "mine");
+  into(true, "stage.other.steps=5");
+  into(false, "stage.other.steps=3");
   EXPECT_FALSE(fs::exists(here));
+  // What a link leads to is somebody's.
+  const fs::path elsewhere = folder / "elsewhere";
+  fs::create_directories(elsewhere);
+  write_file(elsewhere / "projector_config.pbtxt", "mine");
+  fs::create_directory_symlink(elsewhere, here);
+  into(false, "stage.other.steps=5");
+  EXPECT_EQ(read_file(elsewhere / "projector_config.pbtxt"), "mine");
 }
 
 TEST_F(RunEventsTest, WhatCannotBeWrittenOrReadIsNamed) {
   RunOptions all = options(listener);
   all.run_directory = folder / "here";
+  run_pipeline(plan(), registry(), all);
   all.tensorboard = true;
-  fs::create_directories(all.run_directory);
   write_file(all.run_directory / "tensorboard", "a file");
   EXPECT_EQ(test::error_of([&] { run_pipeline(plan(), registry(), all); }),
             "cannot make the folder " + (all.run_directory / "tensorboard").string() + ": Not a directory");

@@ -219,11 +219,16 @@ void work(RunState& run, std::size_t index) {
         key, [&] { run.info(index, "another run computes the same result; waiting for it"); }, [&] { return run.stopping(); });
     if (!lock) throw Stopped("asked to stop");
     if (!run.options.fresh && run.cache.contains(key)) {
-      run.cache.verify(key);
-      take_from_cache(run, index);
-      run.info(index, "the result was computed by another run");
-      run.ends(index, 0);
-      return;
+      try {
+        run.cache.verify(key);
+        take_from_cache(run, index);
+        run.info(index, "the result was computed by another run");
+        run.ends(index, 0);
+        return;
+      } catch (const Error& e) {
+        run.warn(index, fmt::format("the result of another run cannot be used: {}; it is computed again", e.what()));
+        run.cache.remove(key);
+      }
     }
     if (run.options.fresh) remove_checkpoint(run.cache, key);
   }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -83,6 +84,34 @@ struct RunStore::Database {
   }
   void run(const char* sql) {
     if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail();
+  }
+  /// In memory, for a file that cannot be written: as it is, so that runs keep their numbers, or empty where it is not there.
+  void open_copy() {
+    if (sqlite3_open(":memory:", &handle) != SQLITE_OK) fail();
+    sqlite3* from = nullptr;
+    if (sqlite3_open_v2(file.c_str(), &from, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK) {
+      sqlite3_busy_timeout(from, 60000);
+      if (sqlite3_backup* copy = sqlite3_backup_init(handle, "main", from, "main")) {
+        sqlite3_backup_step(copy, -1);  // what cannot be read is made anew
+        sqlite3_backup_finish(copy);
+      }
+    }
+    sqlite3_close(from);
+  }
+  /// Tables of another program are not to be dropped.
+  void require_own() {
+    std::string foreign;
+    const auto take = [](void* to, int, char** values, char**) {
+      *static_cast<std::string*>(to) = values[0];
+      return 0;
+    };
+    const char* const question =
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND (name NOT IN ('run', 'setting', 'score') OR "
+        "(name = 'run' AND sql NOT LIKE '%stamp TEXT%')) LIMIT 1";
+    if (sqlite3_exec(handle, question, take, &foreign, nullptr) != SQLITE_OK) fail();
+    if (!foreign.empty())
+      throw Error(
+          fmt::format("{} is no index of runs, but another program's: it has a table '{}'; name another file with --store", file.string(), foreign));
   }
 };
 
@@ -172,6 +201,7 @@ Read read_directory(const fs::path& directory) {
   std::error_code ignored;
   if (fs::exists(directory / "summary.json", ignored)) out.summary = Value::from_json(read_file(directory / "summary.json"));
   std::vector<Diagnostic> problems;
+  if (!fs::exists(directory / "pipeline.toml", ignored)) return out;  // killed at its start
   if (const std::optional<Spec> spec = read_spec(read_file(directory / "pipeline.toml"), "pipeline.toml", {}, problems))
     flatten(spec->value(), "", out.settings);
   return out;
@@ -216,9 +246,17 @@ void write_run(sqlite3* handle, const fs::path& directory, const std::string& st
 
 RunStore::RunStore(const fs::path& file) : database_(std::make_unique<Database>()) {
   database_->file = file;
-  if (file.has_parent_path()) make_folder(file.parent_path());
-  if (sqlite3_open(file.c_str(), &database_->handle) != SQLITE_OK) database_->fail();
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  std::error_code ignored;
+  if (fs::is_directory(folder, ignored) &&
+      (::access(folder.c_str(), W_OK) != 0 || (fs::exists(file, ignored) && ::access(file.c_str(), W_OK) != 0))) {
+    database_->open_copy();
+  } else {
+    make_folder(folder);
+    if (sqlite3_open(file.c_str(), &database_->handle) != SQLITE_OK) database_->fail();
+  }
   sqlite3_busy_timeout(database_->handle, 60000);  // another program may be at the same
+  database_->require_own();
   int form = 0;
   const auto take = [](void* to, int, char** values, char**) {
     *static_cast<int*>(to) = std::atoi(values[0]);

@@ -34,7 +34,8 @@ struct RunDifference {
 /// setting (run, key, value as JSON), score (run, name, value).
 class CDC_API RunStore {
  public:
-  /// Made where missing. cdc::Error where it cannot be written, or is no such file (the message says to delete it).
+  /// Made where missing. Where it may not be written, what there is of it is taken into memory, and forgotten at the end. cdc::Error where it is no
+  /// such file (the message says what to do), or another program's.
   explicit RunStore(const std::filesystem::path& file);
   ~RunStore();
   RunStore(const RunStore&) = delete;

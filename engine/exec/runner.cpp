@@ -25,11 +25,20 @@ namespace {
 
 std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
-/// The schedule, where it may be kept to.
-Schedule allowed(Schedule schedule, const Plan& plan, const RunOptions& options) {
-  for (std::size_t i = 0; options.only_cached && i < schedule.stages.size(); ++i)
-    if (schedule.stages[i].runs && !(options.tensorboard && is_data_set(*plan.stages[i].info)))
+/// The schedule, where it may and can be kept to.
+Schedule allowed(Schedule schedule, const Plan& plan, const RunOptions& options, const Cache& cache) {
+  for (std::size_t i = 0; i < schedule.stages.size(); ++i) {
+    if (!schedule.stages[i].runs) continue;
+    if (options.only_cached && !(options.tensorboard && is_data_set(*plan.stages[i].info)))
       throw NotCached(fmt::format("stage '{}' would have to run: {}", plan.stages[i].name, schedule.stages[i].why));
+    if (!plan.stages[i].info->cached) continue;
+    try {
+      cache.require_writable();
+    } catch (const Error& e) {  // told before hours of work whose result could not be kept
+      throw Error(
+          fmt::format("stage '{}' has to run ({}), and its result could not be kept: {}", plan.stages[i].name, schedule.stages[i].why, e.what()));
+    }
+  }
   return schedule;
 }
 
@@ -44,9 +53,10 @@ class Run {
         started_(now()),
         clock_(std::chrono::steady_clock::now()),
         cache_(options.cache),
-        schedule_(allowed(make_schedule(plan, registry, options, cache_, true), plan, options)),
+        schedule_(allowed(make_schedule(plan, registry, options, cache_, true), plan, options, cache_)),
         key_(run_key(plan, schedule_.identities, options.device)),
-        directory_({options.runs, plan.name, options.run_directory, key_, options.fresh}),
+        directory_({options.runs, plan.name, options.run_directory, key_, options.fresh, plan.file,
+                    options.run_directory.empty() ? std::string() : to_toml(plan.resolved)}),
         threads_(choose_threads()),
         state_(plan, registry, options, cache_, schedule_, directory_, threads_),
         recorded_(plan.stages.size()) {}

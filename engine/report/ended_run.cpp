@@ -41,7 +41,7 @@ EndedRun::EndedRun(fs::path directory, const fs::path& cache, const Registry& re
   plan_ = plan_text(pipeline_, (directory_ / "pipeline.toml").string(), {}, registry);
   const Value* recorded = record_.find("cache");
   cache_folder_ = !cache.empty() ? cache : recorded != nullptr ? fs::path(recorded->as_string()) : fs::path("cache");
-  if (fs::is_directory(cache_folder_)) cache_ = std::make_unique<Cache>(cache_folder_);
+  if (fs::is_directory(cache_folder_)) cache_ = std::make_unique<Cache>(cache_folder_, Cache::Access::read);
   for (std::size_t i = 0; i < plan_.stages.size(); ++i)
     if (const auto found = output_of_type(plan_, i, PortType::assignment, registry)) {
       const std::size_t stage = found->index;

@@ -1,9 +1,13 @@
 #include "report/page.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
+#include "artifact/array_file.hpp"
+#include "artifact/files.hpp"
 #include "cdc/error.hpp"
 
 // The page's parts (engine/CMakeLists.txt says where they are), so that the programs need no file beside them.
@@ -109,6 +113,21 @@ std::string report_page(const Value& data) {
     from = part.at + part.mark.size();
   }
   return page += html.substr(from);
+}
+
+void require_place_for_page(const std::filesystem::path& file) {
+  constexpr const char* kRemedy = "; name another place for the page with -o FILE";
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) throw Error(fmt::format("cannot write {}: {}{}", file.string(), errno_text(errno), kRemedy));
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored) || (std::filesystem::is_regular_file(file, ignored) && std::filesystem::is_empty(file, ignored)))
+    return;
+  std::string head;
+  if (std::filesystem::is_regular_file(file, ignored)) head = read_file(file).substr(0, 1000);
+  // The second is what pages of before the first have.
+  for (const char* own : {"<meta name=\"generator\" content=\"cdc-report\">", "<!-- Nothing is fetched from anywhere: the browser sees to it. -->"})
+    if (head.find(own) != std::string::npos) return;
+  throw Error(fmt::format("{} is there and is no page of cdc-report: it is not overwritten{}", file.string(), kRemedy));
 }
 
 }  // namespace cdc

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,9 @@ namespace cdc {
 
 /// The whole page of a report, one HTML file without network, with this data (README.md says what it may hold).
 CDC_API std::string report_page(const Value& data);
+
+/// cdc::Error where a page cannot be written to this file: what is there is no page of a report, or may not be replaced.
+CDC_API void require_place_for_page(const std::filesystem::path& file);
 
 /// RFC 4648, with padding.
 CDC_API std::string base64(std::string_view bytes);

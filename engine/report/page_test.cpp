@@ -1,7 +1,9 @@
 #include "report/page.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include "artifact/array_file.hpp"
 #include "support/errors.hpp"
 
 namespace cdc {
@@ -61,6 +63,25 @@ TEST(PageTest, NamesCannotLeaveTheirPlace) {
   EXPECT_EQ(count(page, "<b>"), count(report_page(least()), "<b>"));
   EXPECT_EQ(count(page, "</script>"), count(report_page(least()), "</script>"));
   EXPECT_NE(page.find("&lt;/title>&lt;/script>&lt;b>{{data}} /*{{js}}*/ &amp; co"), std::string::npos);
+}
+
+TEST(PageTest, WhatIsNoPageIsNotOverwritten) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("cdc_page_" + std::to_string(::getpid())), file = folder / "page.html";
+  fs::remove_all(folder);
+  const auto problem = [](const fs::path& at) { return error_of([&] { require_place_for_page(at); }); };
+  EXPECT_EQ(problem(file), "cannot write " + file.string() + ": No such file or directory; name another place for the page with -o FILE");
+  fs::create_directories(folder);
+  EXPECT_NO_THROW(require_place_for_page(file));
+  write_file(file, "");  // as mktemp makes it
+  EXPECT_NO_THROW(require_place_for_page(file));
+  write_file(file, report_page(least()));
+  EXPECT_NO_THROW(require_place_for_page(file));
+  write_file(file, "<!DOCTYPE html>\n<title>my thesis</title>");
+  const std::string refused = " is there and is no page of cdc-report: it is not overwritten; name another place for the page with -o FILE";
+  EXPECT_EQ(problem(file), file.string() + refused);
+  EXPECT_EQ(problem(folder / "."), (folder / ".").string() + refused);
+  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -46,6 +46,8 @@ class Runner {
     make_folder(options_.folder / "cells");
     for (std::size_t i = 0; i < cells_.size(); ++i)
       if (outcomes_[i].state == CellOutcome::State::missing) waiting_.push_back(i);
+    for (const std::size_t i : waiting_)
+      if (!missing_keys(i).empty()) cache_.require_writable();
     bool changed = true;
     while (!waiting_.empty() || !running_.empty()) {
       changed = reap() || changed;

@@ -109,9 +109,11 @@ int run(const Options& o) {
     made = sweep_data(o, registry);
   } else {
     const fs::path directory = run_directory(o);
+    cdc::require_place_for_page(o.out.empty() ? directory / "report.html" : o.out);  // before the work
     made = {cdc::run_report(directory, registry, o.report), directory};
   }
   const fs::path out = o.out.empty() ? made.second / "report.html" : o.out;
+  cdc::require_place_for_page(out);
   const std::string page = cdc::report_page(made.first);
   cdc::write_file(out, page);
   for (const cdc::Value& note : made.first.at("notes").as_array()) std::cout << note.as_string() << '\n';
@@ -130,6 +132,7 @@ int program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  cdc::program::tell_of_files_too_large();
   const int code = program(argc, argv);
   std::cout.flush();
   std::cerr.flush();

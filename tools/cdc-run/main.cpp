@@ -42,6 +42,7 @@ void prepare_process() {
   ::setenv("OMP_WAIT_POLICY", "passive", 0);
   cdc::keep_freed_memory();
   cdc::program::on_stop_signals(&on_signal);
+  cdc::program::tell_of_files_too_large();
 }
 
 int columns() {

@@ -145,4 +145,7 @@ int program(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return program(argc, argv); }
+int main(int argc, char** argv) {
+  cdc::program::tell_of_files_too_large();
+  return program(argc, argv);
+}

@@ -304,6 +304,7 @@ int program(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   cdc::program::on_stop_signals(&on_signal);
+  cdc::program::tell_of_files_too_large();
   ::setenv("OMP_WAIT_POLICY", "passive", 0);
   const int code = program(argc, argv);
   std::cout.flush();

@@ -56,6 +56,8 @@ void on_stop_signals(void (*handler)(int)) {
   if (::sigaction(SIGHUP, nullptr, &hangup) != 0 || hangup.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);
 }
 
+void tell_of_files_too_large() { std::signal(SIGXFSZ, SIG_IGN); }
+
 std::string duration_text(double seconds) {
   if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));

@@ -26,6 +26,8 @@ int with_errors_told(const std::string& program, const std::function<int()>& wor
 /// Calls `handler` where the user (SIGINT) or a batch system (SIGTERM) asks to stop, the terminal closes (SIGHUP; not under nohup) or who reads the
 /// program's output has gone (SIGPIPE). All but SIGINT may come more than once for one wish.
 void on_stop_signals(void (*handler)(int));
+/// A file that would become larger than allowed (ulimit -f) is then an error that names it, and no silent end of the program.
+void tell_of_files_too_large();
 /// "3.2 s", "4:05", "1:02:03".
 std::string duration_text(double seconds);
 
