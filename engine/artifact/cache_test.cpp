@@ -31,6 +31,8 @@ TEST_F(CacheTest, GivesBackEveryKindOfResult) {
   const auto a = std::static_pointer_cast<const Assignment>(cache.read(kKey, "assignment", PortType::assignment));
   EXPECT_EQ(a->cluster, (std::vector<std::int32_t>{2, 0, 1}));
   EXPECT_EQ(a->clusters, 3);
+  EXPECT_EQ(a->collection, "3 images, a to c (00)");
+  EXPECT_EQ(f->collection, "") << "unknown, as in files from before collections were written";
   const auto s = std::static_pointer_cast<const Scores>(cache.read(kKey, "scores", PortType::scores));
   EXPECT_EQ(s->values.at("kmeans").at("acc").as_real(), 0.1 + 0.2);
   cache.verify(kKey);

@@ -19,10 +19,21 @@ constexpr const char* kScores = "scores";
   throw Error(fmt::format("{} is not laid out as expected; remove it, and what it held is computed again", file.string()));
 }
 
+void put_collection(const std::string& collection, Value& header) {
+  if (!collection.empty()) header["collection"] = collection;
+}
+
+/// Empty in files from before collections were written.
+std::string collection_of(const Value& header) {
+  const Value* found = header.find("collection");
+  return found == nullptr ? std::string() : found->as_string();
+}
+
 void write_features(const std::shared_ptr<const void>& artifact, ArrayFileWriter& file) {
   const auto& features = *static_cast<const Features*>(artifact.get());
   Value header = Value::table();
   header["protocol"] = features.protocol;
+  put_collection(features.collection, header);
   file.header(header);
   file.write({"features", ElementType::float32, {features.rows, features.columns}}, features.data.get());
 }
@@ -36,6 +47,7 @@ std::shared_ptr<const void> read_features(const std::filesystem::path& path) {
   features->columns = info->shape[1];
   features->data = std::static_pointer_cast<const float>(file.map("features"));
   features->protocol = file.header().at("protocol");
+  features->collection = collection_of(file.header());
   return features;
 }
 
@@ -44,6 +56,7 @@ void write_assignment(const std::shared_ptr<const void>& artifact, ArrayFileWrit
   Value header = Value::table();
   header["clusters"] = assignment.clusters;
   header["protocol"] = assignment.protocol;
+  put_collection(assignment.collection, header);
   file.header(header);
   file.write({"cluster", ElementType::int32, {static_cast<std::int64_t>(assignment.cluster.size())}}, assignment.cluster.data());
 }
@@ -57,6 +70,7 @@ std::shared_ptr<const void> read_assignment(const std::filesystem::path& path) {
   file.read("cluster", assignment->cluster.data());
   assignment->clusters = file.header().at("clusters").as_integer();
   assignment->protocol = file.header().at("protocol");
+  assignment->collection = collection_of(file.header());
   return assignment;
 }
 

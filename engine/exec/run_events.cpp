@@ -132,18 +132,21 @@ void RunEvents::opened(std::size_t stage, std::shared_ptr<const Dataset> data) {
   std::vector<std::int64_t> samples;
   for (std::int64_t i = 0; i < count; ++i) samples.push_back(spaced(i, count, data->size()));
   if (count > 0) show("samples/" + plan_.stages[stage].name, sheet(*data, samples, kLargestTile, std::min(count, kShownColumns)));
+  std::string fingerprint = data->fingerprint();
   const std::lock_guard<std::mutex> guard(mutex_);
   data_[stage] = std::move(data);
+  fingerprints_[stage] = std::move(fingerprint);
 }
 
-/// The data set whose samples a stage's rows are: of as many samples, and the nearest on the way back along what the stages read.
-std::optional<std::size_t> RunEvents::data_of(std::size_t stage, std::int64_t rows) const {
+/// The data set whose samples a stage's rows are: of as many samples, of the same collection where that is known, and the nearest on the way back
+/// along what the stages read.
+std::optional<std::size_t> RunEvents::data_of(std::size_t stage, std::int64_t rows, const std::string& collection) const {
   std::deque<std::size_t> next{stage};
   std::set<std::size_t> seen;
   for (; !next.empty(); next.pop_front()) {
     if (!seen.insert(next.front()).second) continue;
     const auto found = data_.find(next.front());
-    if (found != data_.end() && found->second->size() == rows) return found->first;
+    if (found != data_.end() && found->second->size() == rows && same_collection(collection, fingerprints_.at(found->first))) return found->first;
     for (const Connection& connection : plan_.stages[next.front()].inputs)
       for (const Source& source : connection.sources) next.push_back(source.index);
   }
@@ -175,7 +178,7 @@ void RunEvents::finish(const Value& scores, const std::vector<Result>& results) 
 
 void RunEvents::show_clusters(const Result& result) {
   const auto& assignment = *std::static_pointer_cast<const Assignment>(result.artifact);
-  const auto data = data_of(result.stage, static_cast<std::int64_t>(assignment.cluster.size()));
+  const auto data = data_of(result.stage, static_cast<std::int64_t>(assignment.cluster.size()), assignment.collection);
   if (!data || assignment.cluster.empty()) return;
   show("clusters/" + title_of(result),
        sheet(*data_.at(*data), samples_of_clusters(assignment), assignment.clusters > kManyClusters ? kSmallTile : kLargestTile, kClusterSamples));
@@ -198,7 +201,7 @@ void RunEvents::write_projector(const std::vector<Result>& results) const {
       values.insert(values.end(), row, row + features.columns);
     }
     ProjectorEmbedding embedding;
-    if (const auto data = data_of(result.stage, features.rows)) {
+    if (const auto data = data_of(result.stage, features.rows, features.collection)) {
       auto found = of_data.find(*data);
       if (found == of_data.end()) found = of_data.emplace(*data, write_samples(*data, rows, results)).first;
       embedding = found->second;
@@ -224,8 +227,9 @@ ProjectorEmbedding RunEvents::write_samples(std::size_t stage, const std::vector
   add("sample", [](std::size_t i) { return std::to_string(i); });
   for (const Result& result : results) {
     if (result.type != PortType::assignment) continue;
-    const std::vector<std::int32_t>& cluster = std::static_pointer_cast<const Assignment>(result.artifact)->cluster;
-    if (data_of(result.stage, static_cast<std::int64_t>(cluster.size())) == stage)
+    const auto& assignment = *std::static_pointer_cast<const Assignment>(result.artifact);
+    const std::vector<std::int32_t>& cluster = assignment.cluster;
+    if (data_of(result.stage, static_cast<std::int64_t>(cluster.size()), assignment.collection) == stage)
       add(title_of(result), [&](std::size_t i) { return std::to_string(cluster[i]); });
   }
   if (!data.labels().empty())

@@ -50,7 +50,7 @@ class CDC_API RunEvents final : public MetricListener {
   };
   void write_line(const std::string& stage, const Value& line, std::size_t index);
   void show(const std::string& tag, const Image& image);
-  std::optional<std::size_t> data_of(std::size_t stage, std::int64_t rows) const;
+  std::optional<std::size_t> data_of(std::size_t stage, std::int64_t rows, const std::string& collection) const;
   std::string name_of(const Result& result) const;   ///< STAGE.PORT
   std::string title_of(const Result& result) const;  ///< STAGE, or STAGE.PORT where it has several outputs of the type
   void show_clusters(const Result& result);
@@ -64,6 +64,7 @@ class CDC_API RunEvents final : public MetricListener {
   std::map<std::string, std::vector<Value>> lines_;  ///< by stage, as written
   std::vector<Picture> pictures_;                    ///< as written
   std::map<std::size_t, std::shared_ptr<const Dataset>> data_;
+  std::map<std::size_t, std::string> fingerprints_;  ///< of data_
 };
 
 }  // namespace cdc

@@ -123,6 +123,8 @@ class Context final : public StageContext {
     if (outputs_.count(std::string(port)) != 0) throw Error(fmt::format("it gave its output '{}' twice{}", port, faulty()));
     check_artifact(*declared, artifact, known_sizes(), faulty());
     check_numbers(*declared, artifact.get());
+    if (declared->type == PortType::features) artifact = with_collection<Features>(std::move(artifact));
+    if (declared->type == PortType::assignment) artifact = with_collection<Assignment>(std::move(artifact));
     outputs_[std::string(port)] = std::move(artifact);
   }
 
@@ -141,6 +143,51 @@ class Context final : public StageContext {
     for (const auto& [symbol, size] : stage_.sizes)
       if (KnownSize& known = sizes[symbol]; size > 0 && known.value == 0) known = {size, "the pipeline"};
     return sizes;
+  }
+
+  static std::int64_t samples_of(const Features& features) { return features.rows; }
+  static std::int64_t samples_of(const Assignment& assignment) { return static_cast<std::int64_t>(assignment.cluster.size()); }
+
+  /// The artifact, told of which collection it is where its stage did not say.
+  template <class T>
+  std::shared_ptr<const void> with_collection(std::shared_ptr<const void> artifact) const {
+    const T& given = *static_cast<const T*>(artifact.get());
+    if (!given.collection.empty()) return artifact;
+    std::string collection = only_collection(samples_of(given));
+    if (collection.empty()) return artifact;
+    auto told = std::make_shared<T>(given);
+    told->collection = std::move(collection);
+    return told;
+  }
+
+  /// The collection that all inputs of so many samples are of; empty where there is none, or another one too.
+  std::string only_collection(std::int64_t samples) const {
+    std::string only;
+    for (const Connection& connection : stage_.inputs)
+      for (std::size_t i = 0; i < connection.sources.size(); ++i) {
+        const std::string found = collection_of(connection, i, samples);
+        if (!same_collection(only, found)) return {};
+        if (only.empty()) only = found;
+      }
+    return only;
+  }
+
+  /// Empty for what is of no collection, or not of so many samples.
+  std::string collection_of(const Connection& connection, std::size_t i, std::int64_t samples) const {
+    const Source& source = connection.sources[i];
+    const auto of = [&](const auto& artifact) { return samples_of(artifact) == samples ? artifact.collection : std::string(); };
+    switch (output_port(run_.plan.stages[source.index], source.port)->type) {
+      case PortType::dataset: {
+        const auto data = std::static_pointer_cast<const Dataset>(run_.artifact(source));
+        return data->size() == samples ? data->fingerprint() : std::string();
+      }
+      case PortType::features:
+        return of(*std::static_pointer_cast<const Features>(run_.artifact(source)));
+      case PortType::assignment:
+        return of(*std::static_pointer_cast<const Assignment>(run_.artifact(source)));
+      default:
+        return {};
+    }
   }
 
   const Connection* connected(std::string_view port) const {

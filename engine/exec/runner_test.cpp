@@ -1,5 +1,7 @@
 #include "exec/runner.hpp"
 
+#include "artifact/cache.hpp"
+#include "cdc/artifact.hpp"
 #include "config/diagnostic.hpp"
 #include "exec/identity.hpp"
 #include "support/fake_pipeline.hpp"
@@ -27,6 +29,32 @@ TEST_F(RunnerTest, StagesRunAfterWhatTheyRead) {
     EXPECT_LT(at("end kmeans"), at("begin scores"));
     EXPECT_LT(at("end other"), at("begin scores"));
   }
+}
+
+TEST_F(RunnerTest, ResultsSayWhichSamplesTheyAreOf) {
+  const auto collection = [&] {
+    const RunResult result = run({"stage.images.path=" + (folder / "names").string()});
+    const Value& stages = result.summary.at("stages");
+    Cache cache(folder / "cache");
+    const auto read = [&](const char* stage, const char* port, PortType type) {
+      return cache.read(stages.at(stage).at("key").as_string(), port, type);
+    };
+    const std::string of_features = std::static_pointer_cast<const Features>(read("features", "features", PortType::features))->collection;
+    const std::string of_clusters = std::static_pointer_cast<const Assignment>(read("kmeans", "assignment", PortType::assignment))->collection;
+    EXPECT_EQ(of_clusters, of_features);
+    return of_clusters;
+  };
+  write_file(folder / "names", "one/");
+  const std::string first = collection();
+  EXPECT_EQ(first.find("10 images, 0 to 9 ("), 0u) << first;
+  write_file(folder / "names", "another/folder/");
+  EXPECT_EQ(collection(), first) << "it does not count where they lie";
+  write_file(folder / "names", "x");
+  const std::string other = collection();
+  EXPECT_EQ(other.find("10 images, x0 to x9 ("), 0u) << other;
+  EXPECT_TRUE(same_collection(first, first));
+  EXPECT_TRUE(same_collection(first, ""));
+  EXPECT_FALSE(same_collection(first, other));
 }
 
 TEST_F(RunnerTest, IndependentStagesRunAtTheSameTime) {

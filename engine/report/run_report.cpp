@@ -187,7 +187,8 @@ class RunReport {
         const auto& first = found_.front().where.dataset;
         const bool same =
             first.has_value() == c.dataset.has_value() && (!first || (first->index == c.dataset->index && first->port == c.dataset->port));
-        if (!same || assignment->cluster.size() != found_.front().assignment->cluster.size()) {
+        if (!same || assignment->cluster.size() != found_.front().assignment->cluster.size() ||
+            !same_collection(assignment->collection, found_.front().assignment->collection)) {
           note(fmt::format("The clustering of stage '{}' is of other images than that of '{}', and is not shown.", name(c.assignment),
                            name(found_.front().where.assignment)));
           continue;
@@ -224,11 +225,16 @@ class RunReport {
     } catch (const Error& e) {
       return note(fmt::format("No images and no labels are shown, since the data set cannot be opened here: {}", e.what()));
     }
-    if (data_->size() == total) {
+    const std::string &collection = found_.front().assignment->collection, now = collection.empty() ? collection : data_->fingerprint();
+    if (data_->size() != total) {
+      note(fmt::format("No images and no labels are shown: the data set has {} images now, and {} were clustered.", data_->size(), total));
+    } else if (!same_collection(collection, now)) {
+      note(fmt::format("No images and no labels are shown: the data set holds other images now ({}) than those that '{}' clustered ({}).", now,
+                       name(found_.front().where.assignment), collection));
+    } else {
       if (data_->labels().empty()) note("The data set has no labels: nothing is compared with classes.");
       return;
     }
-    note(fmt::format("No images and no labels are shown: the data set has {} images now, and {} were clustered.", data_->size(), total));
     data_ = nullptr;
   }
 
@@ -247,7 +253,9 @@ class RunReport {
   std::optional<Rows> features_of(const Source& source) {
     try {
       const auto features = run_.result<Features>(source, PortType::features);
-      if (features->rows != static_cast<std::int64_t>(found_.front().assignment->cluster.size())) return std::nullopt;
+      const Assignment& clustered = *found_.front().assignment;
+      if (features->rows != static_cast<std::int64_t>(clustered.cluster.size()) || !same_collection(features->collection, clustered.collection))
+        return std::nullopt;
       return Rows{rows_of(*features, shown_), features->columns};
     } catch (const Error& e) {
       note(e.what());

@@ -4,6 +4,7 @@
 #include "cdc/dataset.hpp"
 #include "cdc/error.hpp"
 #include "cdc/stage.hpp"
+#include "collection.hpp"
 
 namespace {
 
@@ -33,6 +34,7 @@ class Clustering final : public cdc::Stage {
       if (static_cast<std::int64_t>(prediction->cluster.size()) != data->size())
         throw cdc::Error(fmt::format("stage '{}' assigns {} samples, but stage '{}' has {}: score a prediction against the data set it was made of",
                                      source, prediction->cluster.size(), context.source(kData, 0), data->size()));
+      cdc::metric::check_collection(prediction->collection, source, *data, context.source(kData, 0));
       scores->values[source] = score(*prediction, labels, *data, source);
       progress(context, i);
     }

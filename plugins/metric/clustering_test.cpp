@@ -28,6 +28,23 @@ Value run(StageHarness& harness, std::shared_ptr<Dataset> data, const std::vecto
   return std::static_pointer_cast<const Scores>(harness.outputs.at("scores"))->values;
 }
 
+TEST(ClusteringStage, RefusesAPredictionOfOtherImages) {
+  const auto data = std::make_shared<Labelled>(3, std::vector<std::int32_t>{0, 1, 0}, std::vector<std::string>{"a", "b"});
+  Labelled other = *data;
+  other.prefix = "x";
+  const auto prediction = assignment({0, 1, 0}, 2);
+  const auto score = [&](const std::string& collection) {
+    StageHarness harness;
+    prediction->collection = collection;
+    run(harness, data, {prediction});
+  };
+  EXPECT_NO_THROW(score(data->fingerprint()));
+  EXPECT_NO_THROW(score("")) << "unknown: a result from before";
+  EXPECT_EQ(error_of([&] { score(other.fingerprint()); }), "stage 'prediction0' is of other images (" + other.fingerprint() +
+                                                               ") than stage 'data0' has (" + data->fingerprint() +
+                                                               "): score it against the data set that it was made of");
+}
+
 TEST(ClusteringStage, ScoresEachPredictionUnderItsStagesName) {
   StageHarness harness;
   const Value scores =

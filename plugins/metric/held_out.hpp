@@ -15,6 +15,7 @@
 #include "cdc/error.hpp"
 #include "cdc/parallel.hpp"
 #include "cdc/stage.hpp"
+#include "collection.hpp"
 
 namespace cdc::metric {
 
@@ -77,6 +78,7 @@ inline void check_features(const Features& features, const Dataset& data, const 
   if (features.rows != data.size())
     throw Error(fmt::format("stage '{}' gives features of {} samples, but stage '{}' has {}: score features against the data set they were taken of",
                             source, features.rows, stage, data.size()));
+  check_collection(features.collection, source, data, stage);
   if (data.labels().empty()) throw Error(fmt::format("stage '{}' has no labels: {} needs them", stage, what));
   constexpr std::int64_t kChunk = 1024;
   const std::int64_t d = features.columns;

@@ -8,11 +8,11 @@
 namespace cdc {
 namespace {
 
+using test::three_classes;
 using test::error_of;
 using test::features_of;
 using test::Labelled;
 using test::StageHarness;
-using test::three_classes;
 using test::three_directions;
 
 Value run(StageHarness& harness, std::int64_t k, std::shared_ptr<Dataset> data, const std::vector<std::shared_ptr<Features>>& features,
@@ -86,6 +86,22 @@ TEST(KnnStage, FeaturesThatAreAllTheSameNameOneClass) {
   const Value scores = run(harness, 4, three_classes(90, {{"train", 60}, {"test", 30}}), {features_of(std::vector<float>(360, 2.5f), 4)});
   EXPECT_DOUBLE_EQ(scores.at("features0").at("knn_acc").as_real(), 1.0 / 3);
   EXPECT_DOUBLE_EQ(scores.at("features0").at("knn_majority_acc").as_real(), 1.0 / 3);
+}
+
+TEST(KnnStage, RefusesFeaturesOfOtherImages) {
+  const auto features = features_of(three_directions(30, 0.1), 4);
+  const auto data = three_classes(30);
+  Labelled other = *data;
+  other.prefix = "x";
+  const auto score = [&](const std::string& collection) {
+    StageHarness harness;
+    features->collection = collection;
+    test::score_features("metric.knn", harness, Value(Value::Table{{"k", 5}}), data, {features});
+  };
+  EXPECT_NO_THROW(score(data->fingerprint()));
+  EXPECT_EQ(error_of([&] { score(other.fingerprint()); }), "stage 'features0' is of other images (" + other.fingerprint() +
+                                                               ") than stage 'data0' has (" + data->fingerprint() +
+                                                               "): score it against the data set that it was made of");
 }
 
 TEST(KnnStage, SaysWhatIsWrong) {

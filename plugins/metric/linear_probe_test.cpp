@@ -7,11 +7,11 @@
 namespace cdc {
 namespace {
 
+using test::three_classes;
 using test::error_of;
 using test::features_of;
 using test::Labelled;
 using test::StageHarness;
-using test::three_classes;
 using test::three_directions;
 
 Value run(StageHarness& harness, std::shared_ptr<Dataset> data, const std::vector<std::shared_ptr<Features>>& features,
@@ -61,6 +61,22 @@ TEST(LinearProbeStage, FeaturesThatAreAllTheSameNameTheLargestClass) {
   const Value scores = run(harness, data, {features_of(std::vector<float>(28, 2.5f), 4)});
   EXPECT_DOUBLE_EQ(scores.at("features0").at("linear_probe_acc").as_real(), 2.0 / 3);
   EXPECT_TRUE(harness.warnings.empty());
+}
+
+TEST(LinearProbeStage, RefusesFeaturesOfOtherImages) {
+  const auto features = features_of(three_directions(30, 0.1), 4);
+  const auto data = three_classes(30, {{"train", 20}, {"test", 10}});
+  Labelled other = *data;
+  other.prefix = "x";
+  const auto score = [&](const std::string& collection) {
+    StageHarness harness;
+    features->collection = collection;
+    test::score_features("metric.linear_probe", harness, Value(Value::Table{}), data, {features});
+  };
+  EXPECT_NO_THROW(score(data->fingerprint()));
+  EXPECT_EQ(error_of([&] { score(other.fingerprint()); }), "stage 'features0' is of other images (" + other.fingerprint() +
+                                                               ") than stage 'data0' has (" + data->fingerprint() +
+                                                               "): score it against the data set that it was made of");
 }
 
 TEST(LinearProbeStage, SaysWhatIsWrong) {

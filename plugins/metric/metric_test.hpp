@@ -25,7 +25,8 @@ class Labelled final : public Dataset {
   const std::vector<std::string>& class_names() const override { return names_; }
   std::string split() const override { return "test"; }
   std::vector<SplitPart> parts() const override { return parts_.empty() ? Dataset::parts() : parts_; }
-  std::string sample_name(std::int64_t i) const override { return std::to_string(i); }
+  std::string sample_name(std::int64_t i) const override { return prefix + std::to_string(i); }
+  std::string prefix;
 
  private:
   std::int64_t size_;

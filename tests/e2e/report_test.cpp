@@ -49,6 +49,20 @@ class ReportProgram : public FakePipeline {
   }
 };
 
+TEST_F(ReportProgram, ImagesAndLabelsOfAnotherDataSetAreNotShown) {
+  write_file(folder / "names", "one");
+  const fs::path directory = run({"stage.images.path=" + (folder / "names").string()}).directory;
+  ASSERT_EQ(cdc_report({"runs/p"}).code, 0);
+  EXPECT_EQ(notes_of(data_of(directory / "report.html")), "");
+  write_file(folder / "names", "two");
+  ASSERT_EQ(cdc_report({"runs/p"}).code, 0);
+  const Value data = data_of(directory / "report.html");
+  EXPECT_TRUE(has(notes_of(data), "No images and no labels are shown: the data set holds other images now (10 images, two0 to two9 ("))
+      << notes_of(data);
+  EXPECT_TRUE(has(notes_of(data), ") than those that 'kmeans' clustered (10 images, one0 to one9 (")) << notes_of(data);
+  EXPECT_EQ(data.at("samples").find("labels"), nullptr);
+}
+
 TEST_F(ReportProgram, ThePageHoldsWhatTheRunWas) {
   const fs::path directory = run().directory;
   const ProcessResult r = cdc_report({"runs/p", "--points", "1000"});

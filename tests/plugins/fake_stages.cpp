@@ -47,7 +47,7 @@ void wait_ms(const cdc::StageContext& context, std::int64_t milliseconds) {
 
 class FakeSet final : public cdc::Dataset {
  public:
-  FakeSet(std::int64_t size, std::int64_t broken) : size_(size), broken_(broken) {
+  FakeSet(std::int64_t size, std::int64_t broken, std::string prefix) : size_(size), broken_(broken), prefix_(std::move(prefix)) {
     for (std::int64_t i = 0; i < size; ++i) labels_.push_back(static_cast<std::int32_t>(i % 2));
   }
   std::int64_t size() const override { return size_; }
@@ -61,10 +61,11 @@ class FakeSet final : public cdc::Dataset {
   const std::vector<std::int32_t>& labels() const override { return labels_; }
   const std::vector<std::string>& class_names() const override { return names_; }
   std::string split() const override { return "train"; }
-  std::string sample_name(std::int64_t i) const override { return std::to_string(i); }
+  std::string sample_name(std::int64_t i) const override { return prefix_ + std::to_string(i); }
 
  private:
   std::int64_t size_, broken_;
+  std::string prefix_;
   std::vector<std::int32_t> labels_;
   std::vector<std::string> names_{"even", "odd"};
 };
@@ -85,7 +86,7 @@ class FakeData final : public cdc::Stage {
     s.summary("A set of numbered nothings.").uncached().unseeded();
     s.param(&FakeData::samples, "samples", "Number of samples").at_least(1);
     s.param(&FakeData::broken, "broken", "The sample whose image cannot be read").no_effect_on_result();
-    s.param(&FakeData::path, "path", "A file or folder that it depends on");
+    s.param(&FakeData::path, "path", "A file or folder that it depends on; samples' names begin with what a file holds");
     s.param(&FakeData::warning, "warning", "What it warns of").no_effect_on_result();
     s.output(kData);
   }
@@ -97,7 +98,9 @@ class FakeData final : public cdc::Stage {
     const Traced traced(context);
     context.summary("samples", samples);
     if (!warning.empty()) context.warn(warning);
-    context.out(kData, std::shared_ptr<const cdc::Dataset>(std::make_shared<FakeSet>(samples, broken)));
+    std::string prefix;
+    std::getline(std::ifstream(path), prefix);
+    context.out(kData, std::shared_ptr<const cdc::Dataset>(std::make_shared<FakeSet>(samples, broken, prefix)));
   }
 };
 

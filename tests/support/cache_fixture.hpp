@@ -40,6 +40,7 @@ class CacheTest : public ::testing::Test {
     assignment->cluster = {2, 0, 1};
     assignment->clusters = 3;
     assignment->protocol["method"] = "k-means";
+    assignment->collection = "3 images, a to c (00)";
     auto scores = std::make_shared<Scores>();
     scores->values["kmeans"]["acc"] = 0.1 + 0.2;
     Value entry = Value::table();

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cdc/export.hpp"
@@ -35,6 +36,14 @@ class CDC_API Dataset {
   virtual std::vector<SplitPart> parts() const { return {{split(), size()}}; }
   /// Where sample i comes from, for messages and galleries: a path, or "FILE#INDEX".
   virtual std::string sample_name(std::int64_t i) const = 0;
+  /// Which samples these are and in what order, wherever they lie and whatever their labels: what was made of one collection is not matched with
+  /// another. To be read, and the same for the same collection. Here: the samples' names, less the folders that all have in common; a data set that
+  /// knows more of their contents adds it.
+  virtual std::string fingerprint() const;
+
+ protected:
+  /// Puts a fingerprint together: "60000 images, FIRST to LAST (HASH)", HASH of `contents`, which tells the collection from every other.
+  static std::string make_fingerprint(std::int64_t samples, const std::string& first, const std::string& last, std::string_view contents);
 };
 
 }  // namespace cdc
