@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -41,6 +42,34 @@ Value affecting(const ComponentInfo& info, const Value& parameters, const Regist
   }
   std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   return Value(std::move(sorted));
+}
+
+/// The libraries of a plugin and of the parts that its parameters name.
+void add_libraries(const ComponentInfo& info, const Value& parameters, const Registry& registry, std::set<const PluginLibrary*>& out) {
+  out.insert(&registry.library(info));
+  for (const auto& [name, value] : parameters.as_table()) {
+    const ParameterInfo* parameter = info.parameter(name);
+    const Value* plugin = parameter != nullptr && parameter->type == ParameterType::component ? value.find("plugin") : nullptr;
+    if (const ComponentInfo* part = plugin == nullptr ? nullptr : registry.find(plugin->as_string())) add_libraries(*part, value, registry, out);
+  }
+}
+
+/// Contents of the libraries whose code a stage runs, by path: not of those that come with the engine, which count by the versions of their plugins.
+/// A model's nodes count where it was made.
+Value libraries_record(const PlannedStage& stage, const Registry& registry, const std::filesystem::path& memo_folder) {
+  std::set<const PluginLibrary*> used;
+  add_libraries(*stage.info, stage.parameters, registry, used);
+  if (stage.info->has_graph && stage.graph)
+    for (const PlannedNode& node : stage.graph->nodes) add_libraries(*node.info, node.parameters, registry, used);
+  std::map<std::string, std::string> contents;
+  for (const PluginLibrary* library : used) {
+    if (library->bundled) continue;
+    contents[library->path.string()] = library->code;
+    for (const std::filesystem::path& helper : library->helpers) contents[helper.string()] = fingerprint(helper, memo_folder);
+  }
+  Value out = Value::table();
+  for (const auto& [path, print] : contents) out[path] = print;
+  return out;
 }
 
 Value graph_record(const PlannedGraph& graph, const Registry& registry) {
@@ -106,6 +135,11 @@ std::string key_of(const Value& record) {
       Value prints = Value::array();
       for (const auto& [path, print] : value.as_table()) prints.push_back(print);
       essence[name] = std::move(prints);
+    } else if (name == "libraries") {
+      std::set<std::string> prints;
+      for (const auto& [path, print] : value.as_table()) prints.insert(print.as_string());
+      essence[name] = Value::array();
+      for (const std::string& print : prints) essence[name].push_back(print);
     } else {
       essence[name] = value;
     }
@@ -172,6 +206,25 @@ void compare_graphs(const Value& before, const Value& now, std::vector<std::stri
   if (out.size() == already && before != now) out.push_back("the order of the graph's nodes changed");
 }
 
+/// Libraries by path; one of the same name elsewhere is the same library, moved.
+void compare_libraries(const Value& before, const Value& now, std::vector<std::string>& out) {
+  const auto named = [](const Value& all, const std::string& path) -> const Value* {
+    if (const Value* same = all.find(path)) return same;
+    for (const auto& [other, print] : all.as_table())
+      if (std::filesystem::path(other).filename() == std::filesystem::path(path).filename()) return &print;
+    return nullptr;
+  };
+  for (const auto& [path, print] : now.as_table()) {
+    const Value* old = named(before, path);
+    if (old == nullptr)
+      out.push_back(fmt::format("plugin library {} is new", path));
+    else if (*old != print)
+      out.push_back(fmt::format("plugin library {} changed", path));
+  }
+  for (const auto& [path, print] : before.as_table())
+    if (named(now, path) == nullptr) out.push_back(fmt::format("plugin library {} is gone", path));
+}
+
 /// An entry of a record that one side may lack.
 const Value& entry(const Value& record, const char* name) {
   static const Value empty = Value::table();
@@ -209,8 +262,9 @@ std::vector<StageIdentity> identify_stages(const Plan& plan, const Registry& reg
       for (const auto& [parameter, source] : stage.ports) ports[parameter] = source.port;  // the node is named by the parameter itself
       record["ports"] = std::move(ports);
     }
-    std::string what;
     try {
+      const Value libraries = libraries_record(stage, registry, memo_folder);
+      if (!libraries.as_table().empty()) record["libraries"] = libraries;
       Value files = Value::table();
       for (const std::filesystem::path& path : identity.component->files()) files[path.string()] = fingerprint(path, memo_folder);
       if (!files.as_table().empty()) record["files"] = std::move(files);
@@ -239,6 +293,7 @@ std::vector<std::string> changes_between(const Value& before, const Value& now) 
   else if (old_graph != new_graph)
     out.push_back("its graph is another");
   if (out.empty() && entry(before, "ports") != entry(now, "ports")) out.push_back("the ports that it reads changed");
+  compare_libraries(entry(before, "libraries"), entry(now, "libraries"), out);
   const Value &old_files = entry(before, "files"), &new_files = entry(now, "files");
   for (const auto& [path, print] : new_files.as_table()) {
     const Value* old = old_files.find(path);

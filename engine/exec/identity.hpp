@@ -15,7 +15,7 @@ namespace cdc {
 /// What a stage's result depends on. The record holds all of it in readable form, so that one can tell what changed since; the key is its hash.
 struct StageIdentity {
   /// {"plugin", "version", "parameters", "seed", "inputs": {PORT: [{"stage", "port", "key"}]}, "graph": [...], "ports", "files": {PATH: fingerprint},
-  /// "resolved"}; what does not apply is left out.
+  /// "libraries": {PATH: hash} of plugins that do not come with the engine, "resolved"}; what does not apply is left out.
   Value record = Value::table();
   std::string key;
   std::shared_ptr<Stage> component;  ///< made, with its parameters

@@ -14,8 +14,10 @@
 #include "artifact/array_file.hpp"
 #include "artifact/hash.hpp"
 #include "cdc/artifact.hpp"
+#include "cdc/dataset.hpp"
 #include "cdc/error.hpp"
 #include "config/spec.hpp"
+#include "exec/run_assignments.hpp"
 #include "exec/run_events.hpp"
 #include "exec/run_state.hpp"
 #include "exec/summary.hpp"
@@ -50,6 +52,7 @@ class Run {
   Run(const Plan& plan, const Registry& registry, const RunOptions& options)
       : plan_(plan),
         options_(options),
+        libraries_(libraries_of(registry)),
         started_(now()),
         clock_(std::chrono::steady_clock::now()),
         cache_(options.cache),
@@ -59,6 +62,7 @@ class Run {
                     options.run_directory.empty() ? std::string() : to_toml(plan.resolved)}),
         threads_(choose_threads()),
         state_(plan, registry, options, cache_, schedule_, directory_, threads_),
+        assignments_(plan, schedule_.identities, cache_.memo_folder()),
         recorded_(plan.stages.size()) {}
 
   RunResult go() {
@@ -90,6 +94,7 @@ class Run {
     std::vector<std::string> names;
     for (const PlannedStage& stage : plan_.stages) names.push_back(stage.name);
     directory_.stages(std::move(names));
+    if (directory_.replaces()) RunAssignments::remove_files(directory_.path());
     if (options_.tensorboard) {
       if (directory_.replaces()) RunEvents::remove_files(directory_.path(), true);
       events_ = std::make_unique<RunEvents>(plan_, directory_.path());
@@ -195,6 +200,7 @@ class Run {
     run["working_directory"] = std::filesystem::current_path(ignored).string();
     run["cache"] = std::filesystem::absolute(options_.cache, ignored).lexically_normal().string();
     run["versions"] = options_.versions;
+    run["libraries"] = libraries_;
     run["started"] = first != nullptr && first->is_string() ? *first : Value(started_);
     run["starts"] = std::move(all_starts);
     run["stages"] = std::move(stages);
@@ -236,22 +242,22 @@ class Run {
       // Isolated, so that a stage that waits for its own parallel work does not begin another stage on top of itself.
       oneapi::tbb::this_task_arena::isolate([&] { run_stage(state_, i); });
       if (!plan_.stages[i].info->cached) record_told(i);
-      if (events_) show_data(i);
+      for (const PortInfo& port : plan_.stages[i].info->outputs)
+        if (port.type == PortType::dataset && is_data_set(*plan_.stages[i].info)) show_data(i, port.name);
     } catch (const Stopped&) {  // asked for, or on account of another stage's failure: both are told already
     } catch (...) {
       state_.fail(std::current_exception());
     }
   }
 
-  void show_data(std::size_t i) {
+  void show_data(std::size_t i, const std::string& port) {
     const PlannedStage& stage = plan_.stages[i];
-    for (const PortInfo& port : stage.info->outputs) {
-      if (port.type != PortType::dataset) continue;
-      try {
-        events_->opened(i, std::static_pointer_cast<const Dataset>(state_.artifact({i, port.name})));
-      } catch (const Error& e) {
-        throw Error(fmt::format("stage '{}' (plugin {}): {}", stage.name, stage.info->id, e.what()));
-      }
+    try {
+      const auto data = std::static_pointer_cast<const Dataset>(state_.artifact({i, port}));
+      assignments_.opened(i, *data);
+      if (events_) events_->opened(i, data);
+    } catch (const Error& e) {
+      throw Error(fmt::format("stage '{}' (plugin {}): {}", stage.name, stage.info->id, e.what()));
     }
   }
 
@@ -269,10 +275,18 @@ class Run {
     throw Stopped(fmt::format("stopped; the same command goes on where it stopped (run directory {})", directory_.path().string()));
   }
 
+  /// The stage's name; with the port's where it gives several assignments.
+  std::string assignment_title(std::size_t i, const std::string& port) const {
+    const std::vector<PortInfo>& outputs = plan_.stages[i].info->outputs;
+    const auto count = std::count_if(outputs.begin(), outputs.end(), [](const PortInfo& one) { return one.type == PortType::assignment; });
+    return count == 1 ? plan_.stages[i].name : plan_.stages[i].name + "." + port;
+  }
+
   RunResult end() {
     std::vector<StageSummary> stages;
     std::vector<StageScores> scores;
     std::vector<RunEvents::Result> results;
+    std::vector<RunAssignments::Result> assignments;
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const PlannedStage& stage = plan_.stages[i];
       const std::string& key = schedule_.identities[i].key;
@@ -282,6 +296,9 @@ class Run {
         if (!stage.info->cached || (port.present && !port.present(*schedule_.identities[i].component))) continue;
         if (port.type == PortType::scores)
           scores.push_back({stage.name, stage.prefix, std::static_pointer_cast<const Scores>(cache_.read(key, port.name, port.type))->values});
+        if (port.type == PortType::assignment)
+          assignments.push_back(
+              {i, assignment_title(i, port.name), std::static_pointer_cast<const Assignment>(cache_.read(key, port.name, port.type))});
         if (events_ && (port.type == PortType::features || port.type == PortType::assignment))
           results.push_back({i, port.name, port.type, cache_.read(key, port.name, port.type)});
         if (port.type == PortType::model && options_.weights)
@@ -289,6 +306,7 @@ class Run {
       }
     }
     directory_.finish_metrics();
+    assignments_.write(directory_.path(), assignments);
     std::vector<std::string> clashes;
     const Value all_scores = gather_scores(scores, &clashes);
     for (const std::string& clash : clashes) tell_run(clash);
@@ -302,8 +320,16 @@ class Run {
     return {directory_.path(), summary};
   }
 
+  /// Every library that is loaded, and what is in it.
+  static Value libraries_of(const Registry& registry) {
+    Value all = Value::table();
+    for (const PluginLibrary* library : registry.libraries()) all[library->path.string()] = library->code;
+    return all;
+  }
+
   const Plan& plan_;
   const RunOptions& options_;
+  const Value libraries_;
   std::string started_;
   std::chrono::steady_clock::time_point clock_;
   Cache cache_;
@@ -313,6 +339,7 @@ class Run {
   RunDirectory directory_;
   int threads_;
   RunState state_;
+  RunAssignments assignments_;
   std::vector<char> cached_at_start_;
   std::mutex record_mutex_;
   struct Recorded {

@@ -418,6 +418,47 @@ TEST_F(RunnerTest, WhatAStageWarnedOfBeforeAStopIsKeptWithItsResult) {
   EXPECT_TRUE(fs::is_empty(folder / "cache/checkpoints"));
 }
 
+TEST_F(RunnerTest, CodeOfALibraryThatDoesNotComeWithTheEngineCounts) {
+  const fs::path mine = folder / "fake_stages.so";
+  const std::string bytes = read_file(plugin());
+  const auto built = [&](const std::string& as) {  // as a linker does: a new file in the old one's place
+    write_file(folder / "new", as);
+    fs::rename(folder / "new", mine);
+    auto all = std::make_unique<Registry>();
+    all->load_library(mine);
+    return all;
+  };
+  const auto run_with = [&](const Registry& all) {
+    listener = Listener();
+    return run_pipeline(plan_text(text, "p.toml", {}, all), all, options(listener));
+  };
+  const auto first = built(bytes);
+  const RunResult result = run_with(*first);
+  const Value record = Value::from_json(read_file(result.directory / "run.json"));
+  EXPECT_EQ(record.at("libraries").at(mine.string()).as_string(), first->libraries().at(0)->code);
+  const auto again = built(bytes + "debug information");
+  run_with(*again);
+  EXPECT_EQ(listener.began, Names{});
+
+  std::string changed = bytes;
+  const std::size_t at = changed.find("the clusters are too heavy");
+  ASSERT_NE(at, std::string::npos);
+  changed[at] = 'T';
+  const auto other = built(changed);
+  run_with(*other);
+  EXPECT_EQ(sorted(listener.began), (Names{"features", "images", "kmeans", "other", "scores"}));
+  const std::string why = "plugin library " + mine.string() + " changed";
+  EXPECT_EQ(listener.why.at("features"), why + "; input 'images': " + why);
+  EXPECT_EQ(listener.why.at("kmeans"), why + "; input 'features' runs");
+  // Moved, it is what it was.
+  fs::create_directories(folder / "elsewhere");
+  fs::rename(mine, folder / "elsewhere/fake_stages.so");
+  Registry moved;
+  moved.load_library(folder / "elsewhere/fake_stages.so");
+  run_with(moved);
+  EXPECT_EQ(listener.began, Names{});
+}
+
 TEST_F(RunnerTest, SeedsDifferByStageAndPipeline) {
   EXPECT_NE(stage_seed(1, "a"), stage_seed(1, "b"));
   EXPECT_NE(stage_seed(1, "a"), stage_seed(2, "a"));

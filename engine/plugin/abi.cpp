@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "artifact/hash.hpp"
 #include "cdc/error.hpp"
 
 namespace cdc {
@@ -94,29 +95,35 @@ std::vector<AbiTag> tags_of(std::string_view section) {
 
 }  // namespace
 
-std::vector<AbiTag> read_abi_tags(const std::filesystem::path& library) {
+LibraryFile read_library(const std::filesystem::path& library) {
   const Bytes file(library);
   const Elf64_Ehdr header = read_header(file);
+  LibraryFile out;
+  std::string loaded;
   for (std::uint64_t i = 0; i < header.e_phnum; ++i) {
     const auto segment = file.read<Elf64_Phdr>(header.e_phoff + i * sizeof(Elf64_Phdr));
     if (segment.p_type == PT_LOAD) file.range(segment.p_offset, segment.p_filesz);
   }
   const auto section = [&](std::uint64_t i) { return file.read<Elf64_Shdr>(header.e_shoff + i * sizeof(Elf64_Shdr)); };
-  std::vector<AbiTag> tags;
   if (header.e_shnum > 0) {
     const Elf64_Shdr names_header = section(header.e_shstrndx);
     const std::string_view names = file.range(names_header.sh_offset, names_header.sh_size);
     for (std::uint64_t i = 0; i < header.e_shnum; ++i) {
       const Elf64_Shdr one = section(i);
-      if (one.sh_type != SHT_NOBITS && name_at(names, one.sh_name) == ".cdc_abi") {
+      const std::string name = name_at(names, one.sh_name);
+      if (one.sh_type != SHT_NOBITS && name == ".cdc_abi") {
         const std::vector<AbiTag> found = tags_of(file.range(one.sh_offset, one.sh_size));
-        tags.insert(tags.end(), found.begin(), found.end());
+        out.tags.insert(out.tags.end(), found.begin(), found.end());
       }
+      if ((one.sh_flags & SHF_ALLOC) == 0 || one.sh_type == SHT_NOTE) continue;
+      loaded += fmt::format("{}{}{} ", name, '\0', static_cast<std::uint64_t>(one.sh_size));
+      if (one.sh_type != SHT_NOBITS) loaded += hash_text(file.range(one.sh_offset, one.sh_size));
     }
   }
-  if (tags.empty())
+  if (out.tags.empty())
     file.fail("is a shared object, but no plugin library: it has no CDC_PLUGIN(...). Remove it from the plugin folder, or add one and rebuild it");
-  return tags;
+  out.code = "code:" + hash_text(loaded);
+  return out;
 }
 
 std::string abi_mismatch(const AbiTag& tag) {

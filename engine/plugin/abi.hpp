@@ -9,9 +9,16 @@
 
 namespace cdc {
 
-/// The ABI tags of a plugin library (one a source file that says CDC_PLUGIN), read from the section `.cdc_abi` of the ELF file: none of its code
-/// runs. PluginError where the file cannot be read, is no shared object for this machine, is cut short, or has no tag.
-CDC_API std::vector<AbiTag> read_abi_tags(const std::filesystem::path& library);
+/// What is read of a plugin library's file.
+struct LibraryFile {
+  std::vector<AbiTag> tags;  ///< from the section `.cdc_abi`, one a source file that says CDC_PLUGIN
+  /// Hash of what is loaded of it: code, constants, symbols. Not of notes (the build's id), debug information and other sections that stay on disk:
+  /// the same code built again has the same hash.
+  std::string code;
+};
+
+/// Reads the ELF file: none of its code runs. PluginError where it cannot be read, is no shared object for this machine, is cut short, or has no tag.
+CDC_API LibraryFile read_library(const std::filesystem::path& library);
 
 /// Why a library with this tag cannot be used with this engine, as a clause ("it was built for ..., this engine ..."); empty where it can.
 CDC_API std::string abi_mismatch(const AbiTag& tag);

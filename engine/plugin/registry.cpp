@@ -14,6 +14,7 @@
 #include "cdc/error.hpp"
 #include "cdc/plugin.hpp"
 #include "plugin/abi.hpp"
+#include "plugin/helpers.hpp"
 #include "plugin/parameter.hpp"
 
 namespace cdc {
@@ -89,7 +90,7 @@ std::string schema_problem(const ComponentInfo& info) {
 
 struct Registry::Impl {
   std::map<std::string, std::unique_ptr<ComponentInfo>, std::less<>> by_id;
-  std::set<fs::path> libraries;
+  std::map<fs::path, PluginLibrary> libraries;
   std::vector<fs::path> empty_folders;     ///< that were looked into, and hold no library
   std::optional<std::string> plugin_path;  ///< CDC_PLUGIN_PATH, where that was looked at
 };
@@ -97,19 +98,23 @@ struct Registry::Impl {
 Registry::Registry() : impl_(std::make_unique<Impl>()) {}
 Registry::~Registry() = default;
 
-void Registry::load_library(const fs::path& path) {
+void Registry::load_library(const fs::path& path) { load(path, false); }
+
+void Registry::load(const fs::path& path, bool bundled) {
   std::error_code error;
   fs::path library = fs::weakly_canonical(path, error);
   if (error) library = path;  // what is wrong with it is told where it is read
   if (impl_->libraries.count(library) != 0) return;
   const auto fail = [&](const std::string& what) { throw PluginError(fmt::format("plugin library {} {}", library.string(), what)); };
 
-  for (const AbiTag& tag : read_abi_tags(library))
+  const LibraryFile file = read_library(library);
+  for (const AbiTag& tag : file.tags)
     if (const std::string mismatch = abi_mismatch(tag); !mismatch.empty())
       fail(fmt::format("does not fit this engine: {}. Rebuild it against this engine's installed SDK (find_package(cdc))", mismatch));
 
   const std::string who = fmt::format("plugin library {}", library.string());
   const AtWork work(who.c_str(), "loading it");
+  const std::set<std::string> loaded_before = bundled ? std::set<std::string>() : loaded_files();
   boost::dll::shared_library handle;
   // At once, so that a symbol that is missing is told here and not in the middle of a run.
   const std::string load_problem =
@@ -144,10 +149,13 @@ void Registry::load_library(const fs::path& path) {
     found.emplace(id, std::move(info));
   }
   impl_->by_id.merge(found);
-  impl_->libraries.insert(library);
+  impl_->libraries.emplace(library,
+                           PluginLibrary{library, file.code, bundled, bundled ? std::vector<fs::path>() : helpers_of(handle, loaded_before)});
 }
 
-void Registry::load_folder(const fs::path& folder) {
+void Registry::load_folder(const fs::path& folder) { load_all(folder, false); }
+
+void Registry::load_all(const fs::path& folder, bool bundled) {
   std::error_code error;
   std::vector<fs::path> libraries;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
@@ -155,7 +163,7 @@ void Registry::load_folder(const fs::path& folder) {
   if (error) throw PluginError(fmt::format("the plugin folder {} cannot be read: {}. Check CDC_PLUGIN_PATH", folder.string(), error.message()));
   if (libraries.empty()) impl_->empty_folders.push_back(folder);
   std::sort(libraries.begin(), libraries.end());
-  for (const fs::path& library : libraries) load_library(library);
+  for (const fs::path& library : libraries) load(library, bundled);
 }
 
 void Registry::load_default_folders() {
@@ -169,7 +177,7 @@ void Registry::load_default_folders() {
     if (const fs::path self = fs::canonical(where.dli_fname, error); !error) candidates.push_back(self.parent_path() / "cdc" / "plugins");
   for (const fs::path& folder : candidates) {
     if (!fs::is_directory(folder, error)) continue;
-    load_folder(folder);
+    load_all(folder, true);
     break;
   }
   const char* more = std::getenv("CDC_PLUGIN_PATH");
@@ -197,6 +205,14 @@ const ComponentInfo* Registry::find(std::string_view id) const {
 std::vector<const ComponentInfo*> Registry::all() const {
   std::vector<const ComponentInfo*> out;
   for (const auto& [id, info] : impl_->by_id) out.push_back(info.get());
+  return out;
+}
+
+const PluginLibrary& Registry::library(const ComponentInfo& info) const { return impl_->libraries.at(info.library); }
+
+std::vector<const PluginLibrary*> Registry::libraries() const {
+  std::vector<const PluginLibrary*> out;
+  for (const auto& [path, library] : impl_->libraries) out.push_back(&library);
   return out;
 }
 

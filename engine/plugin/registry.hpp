@@ -11,6 +11,15 @@
 
 namespace cdc {
 
+/// A library of plugins that is loaded.
+struct PluginLibrary {
+  std::filesystem::path path;
+  std::string code;      ///< LibraryFile::code, when it was loaded
+  bool bundled = false;  ///< of the engine's installation
+  /// Libraries of its own that it needs, directly or through one of them: not the system's (below /lib and /usr/lib), and not what the engine uses.
+  std::vector<std::filesystem::path> helpers;
+};
+
 /// All plugins that are known. Libraries stay loaded to the end of the process.
 class CDC_API Registry {
  public:
@@ -32,12 +41,16 @@ class CDC_API Registry {
 
   const ComponentInfo* find(std::string_view id) const;  ///< nullptr where there is none
   std::vector<const ComponentInfo*> all() const;         ///< in order of id
+  const PluginLibrary& library(const ComponentInfo& info) const;  ///< that a plugin is of
+  std::vector<const PluginLibrary*> libraries() const;            ///< in order of path
 
   /// Makes a component and sets its parameters: a table of checked values, defaults where one is missing; a component parameter is a table with
   /// "plugin". cdc::Error where a value does not fit (its caller has checked: see planner.hpp).
   std::shared_ptr<Component> create(const ComponentInfo& info, const Value& parameters) const;
 
  private:
+  void load(const std::filesystem::path& library, bool bundled);
+  void load_all(const std::filesystem::path& folder, bool bundled);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

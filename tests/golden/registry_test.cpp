@@ -142,6 +142,40 @@ TEST_F(RegistryTest, RefusesATruncatedLibraryWhereverItIsCut) {
   EXPECT_EQ(std::getenv("CDC_TEST_BAD_PLUGIN_RAN"), nullptr);
 }
 
+TEST_F(RegistryTest, TheHashOfALibraryIsOfWhatIsLoadedOfIt) {
+  const std::string bytes = cdc::test::read_file(bad("fine"));
+  const std::string code = cdc::read_library(bad("fine")).code;
+  EXPECT_EQ(code.rfind("code:", 0), 0u);
+  EXPECT_EQ(cdc::read_library(write("copy.so", bytes)).code, code);
+  // Another build of the same code: another id, and what stays on disk.
+  std::string again = bytes + "debug information";
+  const std::size_t note = again.find(std::string("\x14\0\0\0\3\0\0\0GNU\0", 12));
+  ASSERT_NE(note, std::string::npos) << "the linker gives builds no id here";
+  again[note + 12] = static_cast<char>(again[note + 12] + 1);
+  EXPECT_EQ(cdc::read_library(write("again.so", again)).code, code);
+  // A constant of its code.
+  std::string other = bytes;
+  const std::size_t text = other.find("CDC_TEST_BAD_PLUGIN_RAN");
+  ASSERT_NE(text, std::string::npos);
+  other[text] = 'X';
+  EXPECT_NE(cdc::read_library(write("other.so", other)).code, code);
+}
+
+TEST_F(RegistryTest, KnowsALibraryAndThoseOfItsOwnThatItNeeds) {
+  const fs::path folder = fs::canonical(cdc::test::binary_folder() / "tests/helped_plugin");
+  for (int times = 0; times < 2; ++times) {  // when it is loaded already, too
+    Registry registry;
+    registry.load_library(folder / "libhelped_plugin.so");
+    const cdc::PluginLibrary& library = registry.library(*registry.find("test.helped"));
+    EXPECT_EQ(library.path, folder / "libhelped_plugin.so");
+    EXPECT_EQ(library.code, cdc::read_library(library.path).code);
+    EXPECT_FALSE(library.bundled);
+    EXPECT_EQ(library.helpers, std::vector<fs::path>{folder / "libtest_helper.so"});  // neither libcdc_core.so nor the system's
+    registry.load_library(bad("fine"));
+    EXPECT_EQ(registry.libraries().size(), 2u);
+  }
+}
+
 TEST_F(RegistryTest, ReadsTagsOfDamagedFilesWithoutHarm) {
   const std::string bytes = cdc::test::read_file(bad("fine"));
   unsigned state = 1;
@@ -153,7 +187,7 @@ TEST_F(RegistryTest, ReadsTagsOfDamagedFilesWithoutHarm) {
     const bool front = random() % 2 == 0;
     for (int flips = 0; flips < 3; ++flips) damaged[front ? random() % 700 : damaged.size() - 1 - random() % 2200] = static_cast<char>(random());
     try {
-      cdc::read_abi_tags(write("damaged.so", damaged));
+      cdc::read_library(write("damaged.so", damaged));
     } catch (const cdc::PluginError&) {
       ++refused;
     }

@@ -42,6 +42,7 @@ std::string memory_problem() {
 Value versions(const TensorEngine& engine) {
   Value out = Value::table();
   out["cdc"] = CDC_VERSION;
+  if (*kCommit != '\0') out["commit"] = kCommit;
   out["torch"] = engine.version != nullptr ? Value(engine.version()) : Value();
   out["compiler"] = __VERSION__;
   return out;

@@ -19,6 +19,8 @@ void load_plugins(Registry& registry, const std::vector<std::filesystem::path>& 
 std::string memory_problem();
 /// Of cdc, LibTorch and the compiler, for the record of a run.
 Value versions(const TensorEngine& engine);
+/// The commit of the sources, with "-dirty" where they were changed beyond it; empty where they were in no work tree of git's.
+extern const char* const kCommit;
 /// Does the work of a program that loads LibTorch, and says what went wrong on the way. Its exit code: what `work` gives, 2 for a wrong file
 /// (ConfigError) or too little memory to begin, 3 for a plugin that cannot be loaded, 4 for all else. Where it dies, or a plugin ends it, LastWords
 /// says in whose code.
