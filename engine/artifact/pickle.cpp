@@ -33,6 +33,8 @@ std::optional<ElementType> storage_type(std::string_view name) {
   return std::nullopt;
 }
 
+bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
+
 [[noreturn]] void too_many() { throw Error(fmt::format("its pickle holds more than {} objects: no network's state does", kMostObjects)); }
 
 /// Python's stack machine for pickles.
@@ -84,7 +86,7 @@ class Machine {
     contents_.objects.push_back(std::move(one));
   }
   void push(Kind kind, std::int64_t integer = 0) { push({kind, integer, {}, {}}); }
-  void push_text(Kind kind, std::string text) { push({kind, 0, std::move(text), {}}); }
+  void push_text(Kind kind, std::string_view text) { push({kind, 0, text, {}}); }
   void push_items(Kind kind, std::vector<Index> items) { push({kind, 0, {}, std::move(items)}); }
   /// What stands above the last mark: that may not be taken one by one.
   std::size_t above_mark() const { return stack_.size() - (marks_.empty() ? 0 : marks_.back()); }
@@ -124,7 +126,7 @@ class Machine {
   void call(Index callee, Index arguments) {
     if (object(arguments).kind != Kind::tuple) damaged("a call without arguments");
     const Kind kind = object(callee).kind;
-    const std::string name = kind == Kind::global || kind == Kind::object ? object(callee).text : "a call of what is no function";
+    const std::string_view name = kind == Kind::global || kind == Kind::object ? object(callee).text : "a call of what is no function";
     const std::vector<Index>& given = object(arguments).items;
     if (kind == Kind::global) {
       if (name == "collections.OrderedDict") return ordered_dictionary(given);
@@ -133,7 +135,14 @@ class Machine {
         return tensor(given);
       if (name == "torch._utils._rebuild_parameter" && !given.empty() && object(given[0]).kind == Kind::tensor) return stack_.push_back(given[0]);
     }
-    push_text(Kind::object, name);
+    push_text(Kind::object, type_of_numbers(name, given).value_or(name));
+  }
+  /// Of a tensor of numbers that are not read here their type: "torch.ComplexFloatStorage", "torch.float8_e4m3fn".
+  std::optional<std::string_view> type_of_numbers(std::string_view callee, const std::vector<Index>& given) {
+    constexpr std::size_t kType = 6;  // argument of _rebuild_tensor_v3
+    if (!starts_with(callee, "torch._utils._rebuild") || given.empty() || object(given[0]).kind != Kind::object) return std::nullopt;
+    const Object& typed = object(given.size() > kType && object(given[kType]).kind == Kind::global ? given[kType] : given[0]);
+    return starts_with(typed.text, "torch.") ? std::optional(typed.text) : std::nullopt;
   }
   /// Empty, or of a list of pairs, as Python 2 wrote it.
   void ordered_dictionary(const std::vector<Index>& arguments) {
@@ -215,7 +224,7 @@ class Machine {
   std::vector<Index> stack_;
   std::vector<std::size_t> marks_;  ///< heights of the stack
   std::unordered_map<std::uint32_t, Index> memo_;
-  std::unordered_map<std::string, std::size_t> by_key_;
+  std::unordered_map<std::string_view, std::size_t> by_key_;
   std::size_t copied_ = 0;  ///< items that one instruction took from another object
 };
 
@@ -255,11 +264,11 @@ bool Machine::number_step(unsigned char code) {
       push(Kind::real);
       return true;
     case 'U':  // SHORT_BINSTRING, of Python 2
-      push_text(Kind::string, std::string(take(next())));
+      push_text(Kind::string, take(next()));
       return true;
     case 'T':  // BINSTRING, of Python 2
     case 'X':  // BINUNICODE
-      push_text(Kind::string, std::string(take(number<std::uint32_t>())));
+      push_text(Kind::string, take(number<std::uint32_t>()));
       return true;
     default:
       return false;
@@ -308,7 +317,7 @@ bool Machine::step() {
       break;
     case 'c': {  // GLOBAL
       const std::string module(line());
-      push_text(Kind::global, module + "." + std::string(line()));
+      push_text(Kind::global, *contents_.globals.insert(module + "." + std::string(line())).first);
       break;
     }
     case 'R':     // REDUCE

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "artifact/array_file.hpp"
@@ -14,13 +15,13 @@ enum class Kind { none, boolean, integer, real, string, list, tuple, dictionary,
 
 struct Object {
   Kind kind = Kind::none;
-  std::int64_t integer = 0;        ///< boolean, integer; of a storage and a tensor the index in Contents
-  std::string text;                ///< of a string; of a global and of an object that it would make: "module.name"
+  std::int64_t integer = 0;  ///< boolean, integer; of a storage and a tensor the index in Contents
+  std::string_view text;     ///< of a string, in the pickle's bytes; of a global and of an object that it would make: "module.name", in Contents
   std::vector<std::size_t> items;  ///< of a list, a tuple; of a dictionary key, value, key, value, ...: indices in Contents::objects
 };
 
 struct Storage {
-  std::string key;
+  std::string_view key;  ///< in the pickle's bytes
   ElementType type = ElementType::float32;
   std::int64_t elements = 0;
 };
@@ -32,7 +33,9 @@ struct Tensor {
   std::vector<std::int64_t> shape, strides;
 };
 
+/// Texts are where they were read, or kept once: many objects of one long name take no memory of their own. Valid as long as the pickle's bytes.
 struct Contents {
+  std::unordered_set<std::string> globals;
   std::vector<Object> objects;
   std::vector<Storage> storages;
   std::vector<Tensor> tensors;

@@ -18,6 +18,7 @@ using pickle::Kind;
 using pickle::Object;
 
 constexpr std::size_t kDeepest = 16, kMostNames = 100'000, kLongestName = 1000;
+constexpr std::size_t kAllNames = 16'000'000;  // letters; a dictionary that stands in many others is named anew in each
 
 /// Dictionaries and lists in each other as one list of names.
 class Names {
@@ -38,14 +39,16 @@ class Names {
     return root.kind == Kind::tensor ? "a tensor without a name" : "no dictionary of tensors";
   }
   void visit(const Object& one, const std::string& name, std::size_t depth) {
-    if (++visits_ > kMostNames || depth > kDeepest || name.size() > kLongestName) damaged("its dictionaries hold each other");
+    letters_ += name.size();
+    if (++visits_ > kMostNames || depth > kDeepest || name.size() > kLongestName || letters_ > kAllNames) damaged("its dictionaries hold each other");
     const std::string start = name.empty() ? name : name + ".";
     switch (one.kind) {
       case Kind::dictionary:
         for (std::size_t i = 0; i + 1 < one.items.size(); i += 2) {
           const Object& key = contents_.objects[one.items[i]];
           if (key.kind != Kind::string && key.kind != Kind::integer) continue;  // no tensor of a network is called by anything else
-          visit(contents_.objects[one.items[i + 1]], start + (key.kind == Kind::string ? key.text : std::to_string(key.integer)), depth + 1);
+          visit(contents_.objects[one.items[i + 1]], start + (key.kind == Kind::string ? std::string(key.text) : std::to_string(key.integer)),
+                depth + 1);
         }
         break;
       case Kind::list:
@@ -58,6 +61,7 @@ class Names {
         break;
       case Kind::global:
       case Kind::object:
+        letters_ += one.text.size();
         unread.emplace_back(name, one.text);
         break;
       default:
@@ -67,7 +71,7 @@ class Names {
 
   const Contents& contents_;
   std::unordered_set<std::string> known_;
-  std::size_t visits_ = 0;
+  std::size_t visits_ = 0, letters_ = 0;
 };
 
 /// `bytes[i]` are those of storage i.
@@ -118,7 +122,7 @@ WeightArrays read_torch_zip(const FileBytes& file) {
   const Contents contents = pickle::read(zip::contents(*state));
   std::vector<std::string_view> bytes;
   for (const pickle::Storage& storage : contents.storages) {
-    const zip::Entry* data = find("data/" + storage.key);
+    const zip::Entry* data = find(fmt::format("data/{}", storage.key));
     if (data == nullptr) damaged(fmt::format("the entry '{}data/{}' is missing", folder, storage.key));
     const std::string_view all = zip::contents(*data);
     if (all.size() < bytes_of(storage)) damaged(fmt::format("the entry '{}data/{}' is too short", folder, storage.key));

@@ -19,7 +19,8 @@ struct WeightArray : ArrayInfo {
 
 struct WeightArrays {
   std::vector<WeightArray> arrays;  ///< in the file's order, each name once
-  /// What is no array, text or number: name, and what would have to be called to make it ("numpy.core.multiarray._reconstruct").
+  /// What is no array, text or number: name, and what would have to be called to make it ("numpy.core.multiarray._reconstruct"), or the type of its
+  /// numbers where those are not read here ("torch.ComplexFloatStorage", "torch.float8_e4m3fn").
   std::vector<std::pair<std::string, std::string>> unread;
 };
 

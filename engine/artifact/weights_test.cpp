@@ -1,6 +1,8 @@
 #include "artifact/weights.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cstring>
 #include <functional>
@@ -152,14 +154,18 @@ TEST_F(WeightsTest, DictionariesBecomeNames) {
 
 TEST_F(WeightsTest, NothingOfAPickleIsExecuted) {
   const std::string evil = call(global("os", "system"), {text("touch " + (folder_.path() / "executed").string())});
-  const std::string object = dictionary({{"w", tensor(storage("FloatStorage", "0", 6), 0, {6}, {1})},
-                                         {"evil", evil},
-                                         {"class", global("argparse", "Namespace")},
-                                         {"made", global("argparse", "Namespace") + ")\x81" + dictionary({{"lr", integer(1)}}) + "b"},
-                                         {"filled", call(global("collections", "defaultdict"), {}) + "(" + text("a") + "K\1u"},
-                                         {"called", call(evil, {})},
-                                         {"text", call(text("os.system"), {})},
-                                         {"complex", tensor(storage("ComplexFloatStorage", "1", 3), 0, {3}, {1})}});
+  const std::string object =
+      dictionary({{"w", tensor(storage("FloatStorage", "0", 6), 0, {6}, {1})},
+                  {"evil", evil},
+                  {"class", global("argparse", "Namespace")},
+                  {"made", global("argparse", "Namespace") + ")\x81" + dictionary({{"lr", integer(1)}}) + "b"},
+                  {"filled", call(global("collections", "defaultdict"), {}) + "(" + text("a") + "K\1u"},
+                  {"called", call(evil, {})},
+                  {"text", call(text("os.system"), {})},
+                  {"complex", tensor(storage("ComplexFloatStorage", "1", 3), 0, {3}, {1})},
+                  {"quantized", call(global("torch._utils", "_rebuild_qtensor"), {storage("QInt8Storage", "2", 3), integer(0)})},
+                  {"float8", call(global("torch._utils", "_rebuild_tensor_v3"), {storage("UntypedStorage", "3", 3), integer(0), integers({3}),
+                                                                                 integers({1}), "\x89", "}", global("torch", "float8_e4m3fn")})}});
   const WeightArrays all = read(saved(object, {{"0", std::string(24, '\0')}}));
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "executed"));
   ASSERT_EQ(all.arrays.size(), 1U);
@@ -169,7 +175,9 @@ TEST_F(WeightsTest, NothingOfAPickleIsExecuted) {
                                                                    {"filled", "collections.defaultdict"},
                                                                    {"called", "os.system"},
                                                                    {"text", "a call of what is no function"},
-                                                                   {"complex", "torch._utils._rebuild_tensor_v2"}};
+                                                                   {"complex", "torch.ComplexFloatStorage"},
+                                                                   {"quantized", "torch.QInt8Storage"},
+                                                                   {"float8", "torch.float8_e4m3fn"}};
   EXPECT_EQ(all.unread, unread);
   EXPECT_EQ(
       message_of_object(call(global("torchvision.models.resnet", "ResNet"), {})),
@@ -327,6 +335,29 @@ TEST_F(WeightsTest, PicklesThatAreWrongAreSaid) {
   EXPECT_EQ(message_of_object(copies + "t"), "its pickle holds more than 1000000 objects: no network's state does");
 }
 
+/// A small file must not decide that much memory is taken.
+TEST_F(WeightsTest, LongNamesThatAreUsedOftenTakeNoMemory) {
+  const auto peak = [] {  // KiB
+    struct rusage usage {};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+  };
+  const long before = peak();
+  // Four bytes each that once copied 2000.
+  std::string calls = global(std::string(999, 'a'), std::string(999, 'b')) + "q" + std::string(1, '\0') + ")q\1";
+  for (int i = 0; i < 300'000; ++i) calls += std::string("h\0h\1R", 5);
+  EXPECT_EQ(message_of_object("}(" + text("calls") + "(" + calls + "tu"), damaged("its dictionaries hold each other"));
+  // One dictionary of long names in many others: 90,000 names of 960 letters.
+  const std::string one = tensor(storage("FloatStorage", "0", 0), 0, {0}, {1});
+  std::string inner = "}(", outer = "}(" + text("x") + one + "q" + std::string(1, '\0');
+  for (int i = 0; i < 300; ++i) inner += text(std::to_string(i)) + "h" + std::string(1, '\0');
+  for (int i = 0; i < 300; ++i) outer += text(std::to_string(i) + std::string(955, 'k')) + (i == 0 ? inner + "uq\1" : "h\1");
+  EXPECT_EQ(message_of_object(outer + "u"), damaged("its dictionaries hold each other"));
+#if !defined(__SANITIZE_ADDRESS__)
+  EXPECT_LT(peak() - before, 300'000);
+#endif
+}
+
 // ---- any file -----------------------------------------------------------------------------------------------------------------------------
 
 TEST_F(WeightsTest, OtherFilesAreSaid) {
@@ -337,6 +368,9 @@ TEST_F(WeightsTest, OtherFilesAreSaid) {
   EXPECT_EQ(message(""), neither);
   EXPECT_EQ(test::error_of([&] { read_weight_arrays(folder_.path() / "none"); }),
             "cannot read " + (folder_.path() / "none").string() + ": No such file or directory");
+  ASSERT_EQ(::mkfifo((folder_.path() / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(test::error_of([&] { read_weight_arrays(folder_.path() / "pipe"); }),
+            "cannot read " + (folder_.path() / "pipe").string() + ": it is not a file");
   EXPECT_EQ(test::error_of([&] { read_weight_arrays(folder_.path()); }), "cannot read " + folder_.path().string() + ": it is not a file");
 }
 
