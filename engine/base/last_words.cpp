@@ -23,7 +23,8 @@ constexpr std::size_t kStackBytes = std::size_t{64} << 10;
 
 std::atomic<const char*> program{nullptr};
 std::atomic<int> exit_code{1};
-std::atomic<pid_t> telling{0};  ///< the thread that does
+std::atomic<const char*> start{""};  ///< of the text: a terminal may be in the middle of a line
+std::atomic<pid_t> telling{0};       ///< the thread that does
 struct sigaction before[std::size(kSignals)];
 AlternateStack first_stack;  ///< of the thread that made the LastWords
 
@@ -123,7 +124,7 @@ extern "C" void on_fault(int number, siginfo_t* info, void* context) {
   pid_t teller = 0;
   if (telling.compare_exchange_strong(teller, self)) {
     Text text;
-    text << "\n" << program.load() << ": died of ";
+    text << start.load() << program.load() << ": died of ";
     describe(text, number, *info, context);
     (text << " ").whereabouts()
         << ". The fault is most likely in that code. What was done before is kept: mended, the same command goes on from there\n";
@@ -142,7 +143,8 @@ void on_exit_called(int code) {
   if (program.load() == nullptr) return;
   std::cout.flush();
   Text text;
-  (text << "\n" << program.load() << ": the program was ended, by exit(").number(static_cast<std::uint64_t>(code < 0 ? -code : code)) << "), ";
+  (text << start.load() << program.load() << ": the program was ended, by exit(").number(static_cast<std::uint64_t>(code < 0 ? -code : code))
+      << "), ";
   text.whereabouts() << ". That is not for a plugin to do: it throws cdc::Error with what is wrong. What was done before is kept\n";
   text.send();
   ::_exit(exit_code.load());
@@ -182,6 +184,7 @@ AlternateStack::~AlternateStack() {
 LastWords::LastWords(const char* the_program, int the_exit_code) {
   program = the_program;
   exit_code = the_exit_code;
+  start = ::isatty(2) != 0 ? "\n" : "";
   first_stack.set();
   struct sigaction action {};
   action.sa_sigaction = &on_fault;

@@ -316,7 +316,10 @@ void run_stage(RunState& run, std::size_t index) {
   const PlannedStage& stage = run.plan.stages[index];
   const std::string who = fmt::format("stage '{}' (plugin {}): ", stage.name, stage.info->id);
   const std::string at_work = title_at_work(stage);
-  const auto told = [&](const std::string& what) { return Error(who + what + (is_of_memory(what) ? memory_advice(stage) : "")); };
+  const auto told = [&](const std::string& what) {
+    const std::string backward = run.options.last_backward == nullptr ? std::string() : run.options.last_backward();
+    return Error(who + what + (backward.empty() ? "" : ": " + backward) + (is_of_memory(what) ? memory_advice(stage) : ""));
+  };
   try {
     const AtWork here(at_work.c_str());
     work(run, index);

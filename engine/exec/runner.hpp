@@ -40,6 +40,7 @@ struct RunOptions {
   bool weights = true;       ///< of trained models, as safetensors in the run directory; the cache has them in any case
   bool tensorboard = false;  ///< the run directory gets a folder of events for TensorBoard; data sets are opened for their images
   SessionFactory sessions;
+  std::string (*last_backward)() = nullptr;  ///< in which function of which node the backward pass is that has failed; empty: in none that is known
   RunObserver* observer = nullptr;
   const std::atomic<bool>* stop = nullptr;  ///< set by a signal handler
   std::string command_line;                 ///< for the record

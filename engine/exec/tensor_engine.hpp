@@ -10,6 +10,8 @@ namespace cdc {
 /// that reads its environment while it is loaded, so that a program can set OMP_WAIT_POLICY before.
 struct TensorEngine {
   SessionFactory sessions;                                    ///< empty: there is no libcdc.so
+  SessionFactory anomaly_sessions;                            ///< those that follow backward passes
+  std::string (*last_backward)() = nullptr;                   ///< of such a session: see RunOptions
   std::string (*check_device)(const std::string&) = nullptr;  ///< the device as LibTorch calls it; cdc::Error where there is none
   std::string (*version)() = nullptr;                         ///< of LibTorch
 };

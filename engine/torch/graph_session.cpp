@@ -16,7 +16,8 @@
 
 namespace cdc {
 
-Session::Session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry) : graph_(std::move(graph)) {
+Session::Session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry, bool detect_anomaly)
+    : graph_(std::move(graph)), detect_anomaly_(detect_anomaly) {
   std::map<std::pair<std::size_t, std::string>, std::size_t> where;
   std::vector<std::shared_ptr<Component>> components(graph_->nodes.size());
   for (std::size_t i = 0; i < components.size(); ++i)
@@ -179,8 +180,8 @@ std::size_t Session::load_state(const std::vector<NamedTensor>& saved, Names nam
   return load_tensors(state(), saved, names);
 }
 
-std::unique_ptr<GraphSession> make_graph_session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry) {
-  return std::make_unique<Session>(std::move(graph), registry);
+std::unique_ptr<GraphSession> make_graph_session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry, bool detect_anomaly) {
+  return std::make_unique<Session>(std::move(graph), registry, detect_anomaly);
 }
 
 }  // namespace cdc

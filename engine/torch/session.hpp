@@ -19,7 +19,8 @@ namespace cdc {
 
 class Session final : public GraphSession {
  public:
-  Session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry);
+  /// @param detect_anomaly follows backward passes: see anomaly.hpp
+  Session(std::shared_ptr<const PlannedGraph> graph, const Registry& registry, bool detect_anomaly);
   ~Session() override;
 
   void build(const SessionOptions& options) override;
@@ -54,6 +55,7 @@ class Session final : public GraphSession {
   void set_training(bool on);
   void take_batch(const RenderedBatch& batch, const std::vector<std::size_t>& augments, bool training);
   void run_nodes(const std::vector<bool>* mask);
+  std::vector<at::Tensor> outputs_of(const BuiltNode& n) const;
   at::Tensor rows_of(std::size_t slot) const;
   at::Tensor features_of_slot(std::size_t slot, std::int64_t batch_size, const std::function<void(std::int64_t, std::int64_t)>& progress);
   static std::vector<NamedTensor> tensors_of(const BuiltNode& n);
@@ -64,6 +66,7 @@ class Session final : public GraphSession {
   std::string doing() const;
 
   std::shared_ptr<const PlannedGraph> graph_;
+  bool detect_anomaly_;
   std::vector<BuiltNode> nodes_;
   std::vector<OutputSlot> slots_;
   SessionOptions options_;

@@ -12,6 +12,7 @@
 
 #include "cdc/random.hpp"
 #include "cdc/sampler.hpp"
+#include "torch/anomaly.hpp"
 #include "torch/autocast.hpp"
 #include "torch/session.hpp"
 
@@ -201,10 +202,17 @@ void Session::run_nodes(const std::vector<bool>* mask) {
       NodeStep step(*this, n, true);
       n.node->forward(step);
       n.check.forward_is_sound(n.inputs, n.outputs, slots_, batch, n.trains && !n.follows, n.loss);
+      if (detect_anomaly_ && gradient_) watch_backward(n, outputs_of(n), doing());
     } catch (...) {
       at_node(n, doing(), [] { throw; });
     }
   }
+}
+
+std::vector<at::Tensor> Session::outputs_of(const BuiltNode& n) const {
+  std::vector<at::Tensor> all;
+  for (const auto& output : n.outputs) all.push_back(slots_[output.second].value);
+  return all;
 }
 
 void Session::forward(const Position& position) {

@@ -110,21 +110,27 @@ void Training::step(std::int64_t batch) {
     const std::string node = session_->first_not_finite();
     throw cdc::Error(
         fmt::format("the loss is {} at {}epoch {}, batch {}; the first value that is not finite came from {}. Lower the learning rate, or set "
-                    "precision = \"float32\"",
+                    "precision = \"float32\"; cdc-run --detect-anomaly says whether a backward pass gave it before",
                     std::isnan(value) ? "nan" : "infinite", of_restart(), epoch_ + 1, batch + 1, node.empty() ? "the loss alone" : node));
   }
   loss_sum_ += value;
   if (!stage_.prediction.empty()) {
     clusters_.add(session_->output(prediction_.first, prediction_.second));
   }
+  StepCheck::loss(loss, loss_);
+  const auto when = [&] { return fmt::format("{}epoch {}, batch {}", of_restart(), epoch_ + 1, batch + 1); };
   try {
     loss.backward();
   } catch (const c10::Error& e) {
+    std::string what = e.what_without_backtrace();
+    what = what.substr(0, what.find(" Hint: "));  // of how to ask in Python
     throw cdc::Error(
-        fmt::format("the backward pass failed at {}epoch {}, batch {}: {}", of_restart(), epoch_ + 1, batch + 1, e.what_without_backtrace()));
+        fmt::format("the backward pass failed at {}: {}; cdc-run --detect-anomaly names the node whose forward pass it belongs to", when(), what));
   }
-  const double factor = stage_.schedule ? stage_.schedule->factor(position.step, steps_, stage_.epochs) : 1.0;
+  const double factor = StepCheck::factor(stage_.schedule ? stage_.schedule->factor(position.step, steps_, stage_.epochs) : 1.0, when);
+  step_check_.before_step(parameters_, stage_.optimizer->learning_rate() * factor);
   stage_.optimizer->step(factor);
+  step_check_.after_step(parameters_, when);
   for (at::Tensor& p : parameters_) p.mutable_grad() = at::Tensor();  // the next backward pass then writes instead of adding to zeros
   session_->after_step();
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cluster_counts.hpp"
+#include "step_check.hpp"
 #include "train.hpp"
 
 namespace cdc_stage {
@@ -50,6 +51,7 @@ class Training {
   std::string precision_;
   std::pair<std::string, std::string> loss_, prediction_, score_features_;  ///< node, output
   std::vector<at::Tensor> parameters_;
+  StepCheck step_check_;
   std::int64_t steps_ = 0;  ///< of an epoch
   int threads_ = 0;
   /// Of the epoch that was best so far by the rule, over all restarts; empty where the last one's weights are kept.

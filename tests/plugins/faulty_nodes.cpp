@@ -44,7 +44,7 @@ class FaultyNode final : public cdc::Node {
     s.input(kFeatures).output(kOut).output(kCodes).parameter_state(&FaultyNode::weight_, "weight");
   }
   ~FaultyNode() override {
-    if (how == "throws in its destructor") throw_it();
+    if (how == "throws in its destructor" && weight_.defined()) throw_it();
   }
   void build(const cdc::BuildContext& c) override {
     weight_ = at::randn({c.size("F"), dim}) * 0.1;
@@ -121,6 +121,17 @@ class FaultyLoss final : public cdc::Loss {
   }
 };
 
+/// A loss of codes, which have no gradient.
+class CodeLoss final : public cdc::Loss {
+ public:
+  static constexpr cdc::In<cdc::Codes> kCodes{"codes", "Codes"};
+  static void describe(cdc::Schema<CodeLoss>& s) {
+    s.summary("The mean code.");
+    s.input(kCodes);
+  }
+  at::Tensor compute(const cdc::LossInputs& in) const override { return in[kCodes].mean(); }
+};
+
 /// Renders pixels wrongly.
 class FaultyViews final : public cdc::Augment {
  public:
@@ -190,6 +201,7 @@ class FaultySchedule final : public cdc::Schedule {
 }  // namespace
 CDC_PLUGIN(FaultyNode, "faulty.node")
 CDC_PLUGIN(FaultyLoss, "faulty.loss")
+CDC_PLUGIN(CodeLoss, "faulty.code_loss")
 CDC_PLUGIN(FaultyViews, "faulty.views")
 CDC_PLUGIN(FaultyOptimizer, "faulty.optimizer")
 CDC_PLUGIN(FaultySchedule, "faulty.schedule")

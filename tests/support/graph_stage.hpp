@@ -76,9 +76,10 @@ class GraphStageContext final : public StageContext {
     if (found == stage_.ports.end()) return {};
     return {stage_.graph->nodes[found->second.index].name, found->second.port};
   }
-  std::unique_ptr<GraphSession> session(std::string_view) override { return make_graph_session(stage_.graph, graph_registry()); }
+  std::unique_ptr<GraphSession> session(std::string_view) override { return make_graph_session(stage_.graph, graph_registry(), detect_anomaly_); }
 
   const PlannedStage& stage_;
+  bool detect_anomaly_ = false;
   std::filesystem::path checkpoint_;
   std::string device_ = "cpu";
   int threads_ = 1;

@@ -83,7 +83,8 @@ int run(const cdc::program::Options& options) {
   run.fresh = options.fresh;
   run.weights = !options.no_weights;
   run.tensorboard = options.tensorboard;
-  run.sessions = engine.sessions;
+  run.sessions = options.detect_anomaly ? engine.anomaly_sessions : engine.sessions;
+  run.last_backward = options.detect_anomaly ? engine.last_backward : nullptr;
   run.observer = &terminal;
   run.stop = &stop;
   run.command_line = options.command_line;

@@ -32,6 +32,8 @@ std::optional<Options> read_options(int argc, const char* const* argv, const std
   app.add_flag("--no-weights", options.no_weights, "Leaves the weights of trained models in the cache, and writes none to the run's folder");
   app.add_flag("--tensorboard", options.tensorboard,
                "Writes scalars, images and embeddings for TensorBoard to tensorboard/ in the run's folder: tensorboard --logdir runs");
+  app.add_flag("--detect-anomaly", options.detect_anomaly,
+               "Follows each backward pass, at a cost: of the first function that gives nan, or fails, it names the node whose forward pass made it");
   app.add_option("--plugin", options.plugins, "A further plugin library, or folder of such; may be given again")
       ->allow_extra_args(false)
       ->check(path_name());

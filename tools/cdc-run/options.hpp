@@ -11,7 +11,7 @@ namespace cdc::program {
 struct Options {
   std::filesystem::path file;
   std::vector<std::string> overrides;  ///< key=value, --seed among them
-  bool check = false, dry_run = false, print_config = false, fresh = false, no_weights = false, tensorboard = false;
+  bool check = false, dry_run = false, print_config = false, fresh = false, no_weights = false, tensorboard = false, detect_anomaly = false;
   int threads = 0;
   std::string device = "cpu";
   std::filesystem::path run_directory, cache;
