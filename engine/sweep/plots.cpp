@@ -210,4 +210,9 @@ std::vector<Chart> run_curves(const std::filesystem::path& run) {
   return out;
 }
 
+bool is_plot_file(const std::string& name) {
+  const std::size_t ending = name.size() < 5 ? 0 : name.size() - 4;
+  return name.compare(ending, 4, ".svg") == 0 && (name.rfind("curve_", 0) == 0 || name.find("_by_") != std::string::npos);
+}
+
 }  // namespace cdc

@@ -22,4 +22,7 @@ CDC_API std::vector<std::pair<std::string, Chart>> curve_charts(const Sweep& swe
 /// What one run reported epoch by epoch: the same charts, of one line each.
 CDC_API std::vector<Chart> run_curves(const std::filesystem::path& run);
 
+/// Whether a file is called as a chart of the first two kinds is, with ".svg" behind its name.
+CDC_API bool is_plot_file(const std::string& name);
+
 }  // namespace cdc

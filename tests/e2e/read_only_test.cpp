@@ -94,6 +94,19 @@ TEST_F(ReadOnly, RunsAreListedAndReported) {
   EXPECT_TRUE(fs::exists(folder / "own/page.html"));
 }
 
+TEST_F(ReadOnly, ASweepsTableIsPrinted) {
+  write_file(folder / "s.toml", "[sweep]\nbase = \"p.toml\"\n[axes]\nstage.kmeans.clusters = [2, 3]\n");
+  ASSERT_EQ(call("cdc-sweep", {"s.toml", "--plugin", plugin(), "--cache", "other"}, false).code, 0);
+  for (const char* part : {"sweeps", "other"}) set_writable(folder / part, false);
+  const ProcessResult table = call("cdc-sweep", {"s.toml", "--plugin", plugin(), "--cache", "other", "--table"});
+  EXPECT_EQ(table.code, 0);
+  EXPECT_EQ(table.err, "cdc-sweep: sweeps/s may not be written to: the table is printed alone\n");
+  EXPECT_TRUE(has(table.out, "clusters  runs")) << table.out;
+  const ProcessResult dry = call("cdc-sweep", {"s.toml", "--plugin", plugin(), "--cache", "other", "--dry-run"});
+  EXPECT_TRUE(has(dry.out, "2 runs: 2 done; 0 stages to compute\n")) << dry.out << dry.err;
+  for (const char* part : {"sweeps", "other"}) set_writable(folder / part, true);
+}
+
 /// Numbers of runs stay those of the index that is there.
 TEST_F(ReadOnly, AnIndexThatIsThereKeepsItsNumbers) {
   set_writable(folder / "runs", true);

@@ -1,4 +1,6 @@
 // cdc-runs as its user calls it.
+#include <sqlite3.h>
+
 #include <fstream>
 
 #include "support/fake_pipeline.hpp"
@@ -88,6 +90,23 @@ TEST_F(RunsProgram, AnswersQueriesAndChangesNothing) {
   EXPECT_TRUE(has(cdc_runs({"sql", "SELEC"}).err, "syntax error"));
   EXPECT_TRUE(has(cdc_runs({"sql", ""}).err, "this is no SQL statement"));
   EXPECT_TRUE(has(cdc_runs({"ls"}).out, "1 run\n"));
+}
+
+TEST_F(RunsProgram, AnotherProgramsDatabaseIsNoIndex) {
+  run();
+  for (const char* sql : {"CREATE TABLE people (name TEXT)", "CREATE TABLE run (distance REAL)"}) {
+    fs::remove(folder / "mine.sqlite");
+    sqlite3* mine = nullptr;
+    ASSERT_EQ(sqlite3_open((folder / "mine.sqlite").c_str(), &mine), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(mine, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(mine);
+    const std::string before = read_file(folder / "mine.sqlite");
+    const ProcessResult r = cdc_runs({"--store", "mine.sqlite", "ls"});
+    EXPECT_EQ(r.code, 4);
+    EXPECT_EQ(r.err, std::string("cdc-runs: mine.sqlite is no index of runs, but another program's: it has a table '") +
+                         (std::string(sql).find("people") != std::string::npos ? "people" : "run") + "'; name another file with --store\n");
+    EXPECT_EQ(read_file(folder / "mine.sqlite"), before);
+  }
 }
 
 TEST_F(RunsProgram, SaysWhatIsWrong) {

@@ -176,7 +176,7 @@ TEST_F(SlurmTest, AFolderThatCannotBeWrittenIsTold) {
   write_file(folder / "file", "");
   const ProcessResult r = slurm(kSweep, {"--dir", "file"});
   EXPECT_EQ(r.code, 4);
-  EXPECT_NE(r.err.find("file/cells"), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("cannot make the folder file: "), std::string::npos) << r.err;
   EXPECT_EQ(calls(), "");
 }
 

@@ -60,6 +60,38 @@ TEST_F(SweepTest, TheTableIsThatOfTheRunsOwnFiles) {
   }
 }
 
+TEST_F(SweepTest, AFolderWithSomebodysFilesIsRefusedAndLeftAsItIs) {
+  fs::create_directories(folder / "sweeps/s/cells");
+  write_file(folder / "sweeps/s/cells/hela.csv", "mine");
+  write_file(folder / "sweeps/s/table.csv", "mine");
+  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{{}, {"--table"}}) {
+    const ProcessResult r = sweep(kSweep, more);
+    EXPECT_EQ(r.code, 4) << r.out;
+    EXPECT_EQ(
+        r.err,
+        "cdc-sweep: sweeps/s holds 'cells', which is not of a sweep: a sweep there could overwrite it; give --dir a folder of its own, a new or "
+        "empty one\n");
+  }
+  EXPECT_EQ(read("table.csv"), "mine");
+  EXPECT_EQ(std::distance(fs::recursive_directory_iterator(folder / "sweeps"), {}), 4);
+  EXPECT_EQ(trace_text(), "");
+}
+
+TEST_F(SweepTest, InItsOwnFolderItReplacesWhatItWroteAndNothingElse) {
+  ASSERT_EQ(sweep(kSweep).code, 0);
+  const std::string table = read("table.csv");
+  fs::remove(folder / "sweeps/s/sweep.json");  // as before there was a mark
+  write_file(folder / "sweeps/s/plots/mine.svg", "mine");
+  write_file(folder / "sweeps/s/plots/kmeans.acc_by_nothing.svg", "of an earlier form of the sweep");
+  write_file(folder / "sweeps/s/table.csv", "");
+  const ProcessResult again = sweep(kSweep);
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(read("table.csv"), table);
+  EXPECT_EQ(read("plots/mine.svg"), "mine");
+  EXPECT_FALSE(fs::exists(folder / "sweeps/s/plots/kmeans.acc_by_nothing.svg"));
+  EXPECT_EQ(read("sweep.json"), "{\n  \"sweep\": \"s\"\n}\n");
+}
+
 TEST_F(SweepTest, ACellThatFailsIsToldAndTheRestGoesOn) {
   const std::string head = "[sweep]\nbase = \"p.toml\"\nseeds = [0]\n";
   const ProcessResult r = sweep(head + "[variants.good]\n[variants.bad]\nstage.kmeans.fail = \"error\"\nstage.kmeans.clusters = 5\n");

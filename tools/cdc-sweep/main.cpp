@@ -19,6 +19,7 @@
 #include "sweep/plots.hpp"
 #include "sweep/runner.hpp"
 #include "sweep/slurm.hpp"
+#include "sweep/sweep_folder.hpp"
 #include "sweep/table.hpp"
 #include "sweep/task.hpp"
 
@@ -165,7 +166,8 @@ void write_plots(const fs::path& folder, const Charts& scores, const Charts& cur
     }
   std::error_code ignored, gone;
   for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored))
-    if (it->path().extension() == ".svg" && written.count(it->path().filename()) == 0) fs::remove(it->path(), gone);
+    if (cdc::is_plot_file(it->path().filename().string()) && written.count(it->path().filename()) == 0 && it->is_regular_file(gone))
+      fs::remove(it->path(), gone);
 }
 
 /// cdc-sweep PLAN --task ID
@@ -244,6 +246,11 @@ int run(const Options& o) {
     print_plan(sweep, cells, outcomes);
     return kDone;
   }
+  const bool printed_alone = o.table && fs::is_directory(options.folder) && ::access(options.folder.c_str(), W_OK | X_OK) != 0;
+  if (printed_alone)
+    std::cerr << fmt::format("cdc-sweep: {} may not be written to: the table is printed alone\n", options.folder.string());
+  else if (!o.table || fs::is_directory(options.folder))
+    cdc::claim_sweep_folder(options.folder, sweep.name);
   const auto count = [&](cdc::CellOutcome::State state) {
     return static_cast<std::size_t>(std::count_if(outcomes.begin(), outcomes.end(), [&](const cdc::CellOutcome& c) { return c.state == state; }));
   };
@@ -266,7 +273,7 @@ int run(const Options& o) {
     if (slurm && o.wait) outcomes = cdc::wait_for_slurm(sweep, cells, std::move(outcomes), options, reporter);
   }
   const cdc::SweepTable table = cdc::make_table(sweep, outcomes);
-  if (fs::is_directory(options.folder)) {
+  if (fs::is_directory(options.folder) && !printed_alone) {
     cdc::write_file(options.folder / "table.csv", cdc::table_as_csv(table));
     cdc::write_file(options.folder / "table.md", cdc::table_as_markdown(table));
     cdc::write_file(options.folder / "table.tex", cdc::table_as_latex(table));
