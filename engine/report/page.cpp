@@ -8,6 +8,7 @@
 
 #include "artifact/array_file.hpp"
 #include "artifact/files.hpp"
+#include "base/escape.hpp"
 #include "cdc/error.hpp"
 
 // The page's parts (engine/CMakeLists.txt says where they are), so that the programs need no file beside them.
@@ -34,19 +35,6 @@ struct Part {
   std::string text;
   std::size_t at = 0;
 };
-
-std::string escaped_html(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '&')
-      out += "&amp;";
-    else
-      out += c;
-  }
-  return out;
-}
 
 /// JSON within a script element: "</script>" in a name must not end it.
 std::string script_json(const Value& data) {
@@ -98,7 +86,7 @@ std::string packed_i16(const std::vector<std::int64_t>& values) { return packed(
 
 std::string report_page(const Value& data) {
   const std::string_view html(cdc_report_html, static_cast<std::size_t>(cdc_report_html_end - cdc_report_html));
-  std::vector<Part> parts{{"{{title}}", escaped_html(data.at("title").as_string())},
+  std::vector<Part> parts{{"{{title}}", xml_text(data.at("title").as_string())},
                           {"/*{{css}}*/", std::string(cdc_report_css, cdc_report_css_end)},
                           {"/*{{vendor}}*/", std::string(cdc_report_vendor, cdc_report_vendor_end)},
                           {"/*{{js}}*/", std::string(cdc_report_js, cdc_report_js_end)},

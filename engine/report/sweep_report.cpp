@@ -17,25 +17,43 @@ Value strings(const std::vector<std::string>& all) {
   return out;
 }
 
+void add_interval(Value& to, const std::optional<Interval>& interval) {
+  if (!interval) return;
+  to["low"] = interval->low;
+  to["high"] = interval->high;
+}
+
+Value figure_table(const SweepTable& table, const SweepTable::Figure& figure) {
+  Value value;
+  if (figure.runs == 0) return value;
+  value["mean"] = figure.mean;
+  value["deviation"] = figure.deviation;
+  value["runs"] = figure.runs;
+  value["best"] = figure.best;
+  value["highest"] = figure.highest;
+  if (table.statistics.interval) add_interval(value, figure.interval);
+  if (!table.statistics.difference || !figure.difference || figure.difference->runs == 0) return value;
+  Value& difference = value["difference"];
+  difference["mean"] = figure.difference->mean;
+  difference["runs"] = figure.difference->runs;
+  add_interval(difference, figure.difference->interval);
+  if (figure.difference->p) difference["p"] = *figure.difference->p;
+  return value;
+}
+
 Value table_table(const SweepTable& table) {
   Value out = Value::table(), rows = Value::array();
   out["labels"] = strings(table.labels);
   out["scores"] = strings(table.scores);
+  out["interval"] = table.statistics.interval;
+  out["difference"] = table.statistics.difference;
+  if (const std::string means = mark_text(table, "★"); !means.empty()) out["mark"] = means + ".";
   for (const SweepTable::Row& row : table.rows) {
     Value one = Value::table(), values = Value::array();
     one["labels"] = strings(row.labels);
     one["done"] = row.done;
     one["cells"] = row.cells;
-    for (const SweepTable::Figure& figure : row.values) {
-      Value value;
-      if (figure.runs > 0) {
-        value["mean"] = figure.mean;
-        value["deviation"] = figure.deviation;
-        value["runs"] = figure.runs;
-        value["best"] = figure.best;
-      }
-      values.push_back(std::move(value));
-    }
+    for (const SweepTable::Figure& figure : row.values) values.push_back(figure_table(table, figure));
     one["values"] = std::move(values);
     rows.push_back(std::move(one));
   }

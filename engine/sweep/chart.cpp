@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/escape.hpp"
 #include "cdc/error.hpp"
 
 namespace cdc {
@@ -13,23 +14,6 @@ namespace {
 constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f"};
 constexpr const char* kDashes[] = {"", "6 4"};  // the second eight
 constexpr double kWidth = 720, kLeft = 64, kRight = 16, kTop = 36, kPlotHeight = 320;
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (static_cast<unsigned char>(c) >= 0x20 || c == '\t')
-      out += c;
-  }
-  return out;
-}
 
 std::string number(double x) { return fmt::format("{:.4g}", x); }
 std::string at(double x) { return fmt::format("{:.1f}", x); }
@@ -82,7 +66,7 @@ class Drawing {
                "<style>text{{font:12px system-ui,sans-serif;fill:#222}}.t{{font-size:14px;font-weight:600}}.g{{stroke:#8884;stroke-width:1}}"
                ".a{{stroke:#888}}.d{{fill:#fff}}@media (prefers-color-scheme:dark){{text{{fill:#ddd}}.d{{fill:#16181c}}}}</style>\n"
                "<rect class=\"d\" width=\"{0}\" height=\"{1}\"/>\n",
-               kWidth, at(after), escaped(chart_.title)) +
+               kWidth, at(after), xml_text(chart_.title)) +
            body_ + "</svg>\n";
   }
 
@@ -95,7 +79,7 @@ class Drawing {
   double py(double y) const { return bottom_ - (y - y_.low) / (y_.high - y_.low) * kPlotHeight; }
 
   void text(double x, double y, const char* anchor, const std::string& what, const char* more = "") {
-    body_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\"{}>{}</text>\n", at(x), at(y), anchor, more, escaped(what));
+    body_ += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\"{}>{}</text>\n", at(x), at(y), anchor, more, xml_text(what));
   }
 
   void axes() {
@@ -172,7 +156,7 @@ class Drawing {
       std::string tells = fmt::format("{}{}{}: {}", s.name, s.name.empty() ? "" : ", ", where, number(s.y[i]));
       if (!s.low.empty() && std::isfinite(s.high[i])) tells += " ± " + number(s.high[i] - s.y[i]);
       body_ += fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\"><title>{}</title></circle>\n", at(px(s.x[i]) + shift), at(py(s.y[i])),
-                           many ? "1.5" : "4", colour, escaped(tells));
+                           many ? "1.5" : "4", colour, xml_text(tells));
     }
   }
 

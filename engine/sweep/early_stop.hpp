@@ -8,6 +8,7 @@
 
 #include "cdc/export.hpp"
 #include "cdc/value.hpp"
+#include "config/diagnostic.hpp"
 
 namespace cdc {
 
@@ -23,6 +24,7 @@ struct EarlyStop {
   bool largest = false;      ///< the largest is best
   std::int64_t grace = 1;    ///< epochs that every run has
   double factor = 3;         ///< of halving: one of so many goes on
+  Location stage_where, score_where;
 };
 
 /// (epoch from 1, value), in order.

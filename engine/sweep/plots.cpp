@@ -127,26 +127,37 @@ struct EpochValue {
   double epoch = 0, value = 0;
 };
 
-/// Those of a run's metrics.jsonl, but for speed and learning rates; none where it has no such file.
-void each_epoch_value(const std::filesystem::path& run, const std::function<void(const EpochValue&)>& call) {
+/// Those of a line of metrics.jsonl, but for speed and learning rates.
+void values_of_line(const Value& values, const std::function<void(const EpochValue&)>& call) {
   static const std::set<std::string> left_out{"stage", "epoch", "learning_rate", "seconds", "images_per_second", "waiting_share"};
+  const Value *epoch = values.find("epoch"), *stage = values.find("stage");
+  if (epoch == nullptr || !epoch->is_number() || stage == nullptr) return;
+  const std::function<void(const std::string&, const Value&)> add = [&](const std::string& name, const Value& value) {
+    if (value.is_number()) call({stage->as_string(), name, epoch->as_real(), value.as_real()});
+    if (value.is_table())
+      for (const auto& [inner, one] : value.as_table()) add(name + "." + inner, one);
+  };
+  for (const auto& [name, value] : values.as_table())
+    if (left_out.count(name) == 0) add(name, value);
+}
+
+/// Those of a run's metrics.jsonl; none where it has no such file.
+void each_epoch_value(const std::filesystem::path& run, const std::function<void(const EpochValue&)>& call) {
   std::istringstream lines;
   try {
     lines.str(read_file(run / "metrics.jsonl"));
   } catch (const Error&) {
     return;
   }
+  int number = 0;
   for (std::string line; std::getline(lines, line);) {
-    const Value values = Value::from_json(line);
-    const Value *epoch = values.find("epoch"), *stage = values.find("stage");
-    if (epoch == nullptr || !epoch->is_number() || stage == nullptr) continue;
-    const std::function<void(const std::string&, const Value&)> add = [&](const std::string& name, const Value& value) {
-      if (value.is_number()) call({stage->as_string(), name, epoch->as_real(), value.as_real()});
-      if (value.is_table())
-        for (const auto& [inner, one] : value.as_table()) add(name + "." + inner, one);
-    };
-    for (const auto& [name, value] : values.as_table())
-      if (left_out.count(name) == 0) add(name, value);
+    ++number;
+    try {
+      values_of_line(Value::from_json(line), call);
+    } catch (const Error& e) {
+      throw Error(fmt::format("{}, line {} is damaged ({}): remove that folder, and the same command makes it again", (run / "metrics.jsonl").string(),
+                              number, e.what()));
+    }
   }
 }
 
@@ -158,6 +169,14 @@ Chart curve_chart(const std::string& stage, const std::string& name) {
   return chart;
 }
 
+/// A file name that no other chart has: names may differ in nothing but letters that files have not.
+std::string free_name(const std::string& text, const std::vector<std::pair<std::string, Chart>>& others) {
+  const std::string name = file_name(text);
+  std::string out = name;
+  for (int n = 2; std::any_of(others.begin(), others.end(), [&](const auto& other) { return other.first == out; }); ++n) out = fmt::format("{}_{}", name, n);
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, Chart>> score_charts(const Sweep& sweep, const SweepTable& table) {
@@ -165,7 +184,7 @@ std::vector<std::pair<std::string, Chart>> score_charts(const Sweep& sweep, cons
   for (std::size_t s = 0; s < table.scores.size(); ++s)
     for (std::size_t l = 0; l < table.labels.size(); ++l) {
       Chart chart = score_chart(sweep, table, s, l);
-      if (has_points(chart)) out.emplace_back(file_name(table.scores[s] + "_by_" + table.labels[l]), std::move(chart));
+      if (has_points(chart)) out.emplace_back(free_name(table.scores[s] + "_by_" + table.labels[l], out), std::move(chart));
     }
   return out;
 }
@@ -189,7 +208,7 @@ std::vector<std::pair<std::string, Chart>> curve_charts(const Sweep& sweep, cons
       for (const auto& [epoch, all] : epochs) add_point(series, epoch, over_seeds(all));
       chart.series.push_back(std::move(series));
     }
-    if (has_points(chart)) out.emplace_back(file_name("curve_" + what.first + "_" + what.second), std::move(chart));
+    if (has_points(chart)) out.emplace_back(free_name("curve_" + what.first + "_" + what.second, out), std::move(chart));
   }
   return out;
 }

@@ -12,7 +12,6 @@
 #include "artifact/cache.hpp"
 #include "artifact/files.hpp"
 #include "cdc/error.hpp"
-#include "exec/identity.hpp"
 #include "exec/runner.hpp"
 #include "graph/planner.hpp"
 #include "sweep/cell_files.hpp"
@@ -39,13 +38,17 @@ class Runner {
         observer_(observer),
         cache_(options.cache),
         outcomes_(std::move(outcomes)),
-        keys_(keys_of(cells)),
-        watch_(sweep, keys_, options) {}
+        runs_(runs_of(cells)),
+        watch_(sweep, runs_, options) {}
 
   std::vector<CellOutcome> go() {
     make_folder(options_.folder / "cells");
     for (std::size_t i = 0; i < cells_.size(); ++i)
-      if (outcomes_[i].state == CellOutcome::State::missing) waiting_.push_back(i);
+      if (outcomes_[i].state == CellOutcome::State::missing)
+        waiting_.push_back(i);
+      else if (outcomes_[i].state == CellOutcome::State::done)
+        watch_.ended(i);
+    watch_.check_score();
     for (const std::size_t i : waiting_)
       if (!missing_keys(i).empty()) cache_.require_writable();
     bool changed = true;
@@ -68,9 +71,9 @@ class Runner {
   }
 
  private:
-  static std::vector<std::string> keys_of(const std::vector<PlannedCell>& cells) {
-    std::vector<std::string> out;
-    for (const PlannedCell& cell : cells) out.push_back(cell.key);
+  static std::vector<EpochWatch::Run> runs_of(const std::vector<PlannedCell>& cells) {
+    std::vector<EpochWatch::Run> out;
+    for (const PlannedCell& cell : cells) out.push_back({cell.key, cell.kind});
     return out;
   }
 
@@ -90,17 +93,30 @@ class Runner {
       one.why_stopped = watch_.reason_to_stop(one.cell);
       if (!one.why_stopped.empty()) one.process->signal(SIGTERM);
     }
+    check_score();
+  }
+
+  /// Where the rule's number is none, nothing more is begun, and what is at work saves what it has.
+  void check_score() {
+    try {
+      watch_.check_score();
+    } catch (const ConfigError&) {
+      wrong_score_ = std::current_exception();
+      for (const Running& one : running_) one.process->signal(SIGTERM);
+      told_ = std::max(told_, 1);
+    }
   }
 
   /// Passes on what was asked of this process. True from the first time on.
   bool stopped() {
+    if (wrong_score_ != nullptr && running_.empty()) std::rethrow_exception(wrong_score_);
     const int asked = options_.stops == nullptr ? 0 : options_.stops->load();
     if (asked > told_) {
       if (told_ == 0) observer_.stopping(running_.size());
       for (const Running& one : running_) one.process->signal(asked > 1 ? SIGKILL : SIGTERM);
       told_ = asked;
     }
-    return asked > 0;
+    return asked > 0 || wrong_score_ != nullptr;
   }
 
   bool reap() {
@@ -116,6 +132,10 @@ class Runner {
       CellOutcome& outcome = outcomes_[one.cell];
       outcome = end_of_process(options_, sweep_.cells[one.cell], cells_[one.cell].key, *code, one.why_stopped, told_ > 0);
       if (outcome.state == CellOutcome::State::missing) continue;  // it was told to
+      if (outcome.state == CellOutcome::State::done) {
+        watch_.ended(one.cell);
+        if (wrong_score_ == nullptr) check_score();
+      }
       observer_.ends(one.cell, outcome, SweepObserver::How::ran, std::chrono::duration<double>(Clock::now() - one.began).count());
     }
     return changed;
@@ -202,13 +222,14 @@ class Runner {
   SweepObserver& observer_;
   Cache cache_;
   std::vector<CellOutcome> outcomes_;
-  const std::vector<std::string> keys_;
+  const std::vector<EpochWatch::Run> runs_;
   EpochWatch watch_;
   std::vector<std::size_t> waiting_;
   std::set<std::size_t> elsewhere_;  ///< at work in another call when last looked at
   std::list<Running> running_;
   Clock::time_point next_look_{};
   int told_ = 0;
+  std::exception_ptr wrong_score_;  ///< what EpochWatch::check_score() said
 };
 
 }  // namespace
@@ -233,29 +254,6 @@ Value cached_summary(const SweepCell& cell, const PlannedCell& planned, const Re
   } catch (const NotCached&) {
     return {};
   }
-}
-
-std::vector<PlannedCell> plan_sweep(const Sweep& sweep, const Registry& registry, const SweepOptions& options) {
-  const Cache cache(options.cache);
-  std::vector<PlannedCell> out;
-  std::vector<Diagnostic> problems;
-  for (const SweepCell& cell : sweep.cells) {
-    try {
-      const Plan plan = plan_changed_pipeline(cell.pipeline, cell.changes, registry);
-      PlannedCell planned;
-      planned.pipeline = to_toml(plan.resolved);
-      const std::vector<StageIdentity> identities = identify_stages(plan, registry, options.device, cache.memo_folder());
-      planned.key = run_key(plan, identities, options.device);
-      for (std::size_t i = 0; i < plan.stages.size(); ++i)
-        if (plan.stages[i].info->cached) planned.stages.push_back({plan.stages[i].name, identities[i].key, cache.contains(identities[i].key)});
-      out.push_back(std::move(planned));
-    } catch (const ConfigError& e) {
-      problems.insert(problems.end(), e.diagnostics().begin(), e.diagnostics().end());
-      if (problems.size() > 1000) break;  // the same mistakes over and over
-    }
-  }
-  if (!problems.empty()) throw ConfigError(std::move(problems));
-  return out;
 }
 
 std::vector<CellOutcome> sweep_outcomes(const Sweep& sweep, const std::vector<PlannedCell>& cells, const SweepOptions& options) {

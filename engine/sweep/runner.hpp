@@ -28,6 +28,7 @@ struct SweepOptions {
 struct PlannedCell {
   std::string key;       ///< of the run: cells of equal keys are the same run
   std::string pipeline;  ///< as resolved, TOML
+  std::string kind;      ///< of its plugins: cells of one kind report the same numbers
   struct Stage {
     std::string name, key;
     bool cached = false;  ///< its result is in the cache

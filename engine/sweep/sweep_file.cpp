@@ -10,8 +10,8 @@
 
 #include "artifact/hash.hpp"
 #include "base/text_file.hpp"
-#include "cdc/random.hpp"
 #include "config/suggest.hpp"
+#include "sweep/axes.hpp"
 
 namespace cdc {
 namespace {
@@ -20,17 +20,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostCells = 10000;
 
-/// What is written down of an axis: values, or a range that values are drawn from (mode = "random").
-struct Axis {
-  std::string key;
-  Location where;
-  std::vector<Spec> values;
-  bool drawn = false, logarithmic = false, integral = false;
-  double from = 0, to = 0;
-};
-
 struct Variant {
   std::string name, title;
+  Location where, base_where;
   std::optional<std::string> pipeline;  ///< relative to the sweep's file
   std::vector<Override> changes;
 };
@@ -54,7 +46,7 @@ class Reader {
       if (root.find("sweep") == nullptr) problem(root.where, "there is no table [sweep]: it names the pipeline, base = \"FILE.toml\"");
       return out;
     }
-    known_keys(*sweep, {"name", "base", "mode", "seeds", "samples", "sample_seed", "scores", "stop"}, "key");
+    known_keys(*sweep, {"name", "base", "mode", "seeds", "samples", "sample_seed", "scores", "statistics", "stop"}, "key");
     out.name = text_of(*sweep, "name").value_or(file_.stem().string());
     if (out.name.empty() || out.name.find('/') != std::string::npos || out.name[0] == '.')
       problem(sweep->find("name") != nullptr ? sweep->find("name")->where : sweep->where,
@@ -69,7 +61,8 @@ class Reader {
       for (const char* key : {"samples", "sample_seed"})
         if (const Spec* given = sweep->find(key))
           problem(given->key_where, fmt::format("'{}' goes with mode = \"random\": set that, or leave it out", key));
-    out.columns = columns_of(*sweep);
+    read_columns(*sweep, out);
+    read_statistics(*sweep, out);
     out.stop = stop_of(*sweep);
     std::vector<Override> common;
     if (const Spec* set = table_of(root, "set")) flatten(*set, "", common, false);
@@ -78,12 +71,15 @@ class Reader {
     out.has_variants = !variants.empty();
     if (variants.empty()) variants.emplace_back();
     for (const Axis& axis : axes) out.axes.push_back(axis.key);
+    if (mode_ == "random" && axes.empty() && problems_.empty())
+      problem(sweep->find("mode")->where, "mode = \"random\" draws values of axes, and there are none: name some in [axes], or leave it out");
+    check_overridden(common, variants, axes, sweep->find("seeds"));
     if (!problems_.empty()) return out;
     if (!out.has_variants && axes.empty() && seeds.empty()) {
       problem(sweep->where, "this sweep is of one run: give it seeds = [0, 1, 2], [axes] or [variants]");
       return out;
     }
-    const std::vector<std::vector<Spec>> points = points_of(axes, samples, sample_seed, variants.size() * std::max<std::size_t>(1, seeds.size()));
+    const std::vector<std::vector<Spec>> points = points_of(*sweep, axes, samples, sample_seed, variants.size() * std::max<std::size_t>(1, seeds.size()));
     for (const Variant& variant : variants)
       for (const std::vector<Spec>& point : points)
         for (const std::int64_t seed : seeds.empty() ? std::vector<std::int64_t>{-1} : seeds)
@@ -139,26 +135,51 @@ class Reader {
     std::vector<std::int64_t> out;
     const Spec* found = sweep.find("seeds");
     if (found == nullptr) return out;
-    for (const Spec& one : found->array)
-      if (one.scalar.is_integer() && one.scalar.as_integer() >= 0) out.push_back(one.scalar.as_integer());
-    if (!found->is_array() || found->array.empty() || out.size() != found->array.size()) {
-      problem(found->where, fmt::format("'seeds' must be a list of integers from 0, seeds = [0, 1, 2], found {}", found->value().to_json()));
-      return {};
+    const auto wrong = [&](const Spec& what) {
+      problem(what.where, fmt::format("'seeds' must be a list of integers from 0, seeds = [0, 1, 2], found {}", what.value().to_json()));
+    };
+    if (!found->is_array() || found->array.empty()) wrong(*found);
+    for (const Spec& one : found->array) {
+      if (!one.scalar.is_integer() || one.scalar.as_integer() < 0)
+        wrong(one);
+      else if (std::find(out.begin(), out.end(), one.scalar.as_integer()) != out.end())
+        problem(one.where, fmt::format("the seed {} stands twice in 'seeds', and the same run twice is no repetition: take one out",
+                                       one.scalar.as_integer()));
+      else
+        out.push_back(one.scalar.as_integer());
     }
-    if (std::set<std::int64_t>(out.begin(), out.end()).size() != out.size()) problem(found->where, "a seed stands twice in 'seeds': take one out");
     return out;
   }
 
-  std::vector<std::string> columns_of(const Spec& sweep) {
-    std::vector<std::string> out;
+  void read_columns(const Spec& sweep, Sweep& out) {
     const Spec* found = sweep.find("scores");
-    if (found == nullptr) return out;
+    if (found == nullptr) return;
+    const auto wrong = [&](const Spec& what) {
+      problem(what.where, fmt::format("'scores' must be a list of scores as the summary of a run has them, scores = [\"kmeans.acc\"], found {}",
+                                      what.value().to_json()));
+    };
+    if (!found->is_array()) return wrong(*found);
+    for (const Spec& one : found->array) {
+      if (!one.is_string() || one.string().find('.') == std::string::npos) {
+        wrong(one);
+      } else if (std::find(out.columns.begin(), out.columns.end(), one.string()) != out.columns.end()) {
+        problem(one.where, fmt::format("'{}' stands twice in 'scores': take one out", one.string()));
+      } else {
+        out.columns.push_back(one.string());
+        out.column_where.push_back(one.where);
+      }
+    }
+  }
+
+  void read_statistics(const Spec& sweep, Sweep& out) {
+    const Spec* found = sweep.find("statistics");
+    if (found == nullptr) return;
+    if (!found->is_array())
+      problem(found->where, fmt::format("'statistics' must be a list of {}, found {}", quoted_list(statistics_names()), found->value().to_json()));
     for (const Spec& one : found->array)
-      if (one.is_string() && one.string().find('.') != std::string::npos) out.push_back(one.string());
-    if (!found->is_array() || out.size() != found->array.size())
-      problem(found->where, fmt::format("'scores' must be a list of scores as the summary of a run has them, scores = [\"kmeans.acc\"], found {}",
-                                        found->value().to_json()));
-    return out;
+      if (!one.is_string() || !out.statistics.add(one.string()))
+        problem(one.where, fmt::format("'statistics' are {}, found {}{}", quoted_list(statistics_names()), one.value().to_json(),
+                                       one.is_string() ? did_you_mean(one.string(), statistics_names()) : std::string()));
   }
 
   EarlyStop stop_of(const Spec& sweep) {
@@ -175,6 +196,7 @@ class Reader {
     out.rule = choice(*found, "rule", {"median", "halving"}) == "median" ? EarlyStop::Rule::median : EarlyStop::Rule::halving;
     for (const auto& [key, to] : {std::make_pair("stage", &out.stage), std::make_pair("score", &out.score)}) {
       *to = text_of(*found, key).value_or("");
+      (to == &out.stage ? out.stage_where : out.score_where) = found->find(key) != nullptr ? found->find(key)->where : found->where;
       if (found->find(key) == nullptr)
         problem(found->where,
                 fmt::format("'stop' needs '{}': the stage whose epochs are watched, and a number that it reports with each (metrics.jsonl)", key));
@@ -231,6 +253,7 @@ class Reader {
         range(entry.value, axis);
       } else if (entry.value.is_array() && !entry.value.array.empty()) {
         axis.values = entry.value.array;
+        if (mode_ != "zip") check_repeated(axis);  // side by side, the points count
       } else {
         problem(entry.value.where, fmt::format("an axis must be a list, [0.1, 0.2], or a range, {{ from = 1, to = 9, step = 2 }}, found {}",
                                                entry.value.value().to_json()));
@@ -245,8 +268,23 @@ class Reader {
     return out;
   }
 
+  /// Equal values would be one run twice, taken for a repetition of it.
+  void check_repeated(const Axis& axis) {
+    const std::optional<std::size_t> again = first_repeated(axis.values);
+    if (!again) return;
+    const Spec& value = axis.values[*again];
+    problem(value.where, axis.is_range ? fmt::format("values of this range are equal to twelve digits, such as {}: set fewer 'points', or a wider range",
+                                                     value.value().to_json())
+                                       : fmt::format("{} stands twice on the axis '{}', and the same run twice is no repetition: take one out; "
+                                                     "repetitions are seeds = [0, 1, 2] in [sweep]",
+                                                     value.value().to_json(), axis.key));
+  }
+
   void range(const Spec& spec, Axis& axis) {
+    constexpr double kExact = 9007199254740992.0;  // 2^53: reals have every integer up to here
     const std::size_t before = problems_.size();
+    axis.is_range = true;
+    axis.range_where = spec.where;
     known_keys(spec, {"from", "to", "step", "points", "scale"}, "key");
     const auto number = [&](const char* key) {
       const Spec* found = spec.find(key);
@@ -262,6 +300,10 @@ class Reader {
     if (problems_.size() > before) return;
     if (!(axis.to > axis.from)) {
       problem(spec.where, "a range goes from a smaller number to a larger one: { from = 1, to = 9 }");
+      return;
+    }
+    if (axis.integral && (axis.from < -kExact || axis.to > kExact)) {
+      problem(spec.where, "the integers of a range lie between -2^53 and 2^53: write larger ones as a list");
       return;
     }
     if (axis.logarithmic && axis.from <= 0) {
@@ -291,28 +333,15 @@ class Reader {
       axis.integral = axis.integral && step->scalar.is_integer();
       // A last value that rounding keeps from the end is meant.
       const auto count = static_cast<std::int64_t>(std::floor((axis.to - axis.from) / by + 1e-9)) + 1;
-      for (std::int64_t i = 0; i < count; ++i) axis.values.push_back(value_at(spec, axis, axis.from + static_cast<double>(i) * by));
+      for (std::int64_t i = 0; i < count; ++i) axis.values.push_back(value_at(axis, axis.from + static_cast<double>(i) * by));
+      check_repeated(axis);
       return;
     }
     const std::int64_t count = integer_of(spec, "points", 2, 2, 10000);
     axis.integral = false;
     for (std::int64_t i = 0; i < count; ++i)
-      axis.values.push_back(value_at(spec, axis, between(axis, static_cast<double>(i) / static_cast<double>(count - 1))));
-  }
-
-  static double between(const Axis& axis, double part) {
-    if (part >= 1) return axis.to;
-    return axis.logarithmic ? axis.from * std::pow(axis.to / axis.from, part) : axis.from + (axis.to - axis.from) * part;
-  }
-
-  /// Twelve digits: 0.3, and not 0.30000000000000004.
-  static Spec value_at(const Spec& from, const Axis& axis, double x) {
-    Spec out;
-    out.where = from.where;
-    out.key_where = from.key_where;
-    out.scalar = axis.integral ? Value(static_cast<std::int64_t>(std::llround(x))) : Value(std::stod(fmt::format("{:.12g}", x)));
-    out.type = out.scalar.type();
-    return out;
+      axis.values.push_back(value_at(axis, between(axis, static_cast<double>(i) / static_cast<double>(count - 1))));
+    check_repeated(axis);
   }
 
   std::vector<Variant> variants_of(const Spec& root, const Location& where) {
@@ -327,8 +356,14 @@ class Reader {
         }
         Variant one;
         one.name = name;
+        one.where = entry.key_where;
         one.title = text_of(entry, "title").value_or(name);
         one.pipeline = text_of(entry, "base");
+        if (one.pipeline) one.base_where = entry.find("base")->where;
+        for (const Variant& other : out)
+          if (other.title == one.title)
+            problem(entry.find("title") != nullptr ? entry.find("title")->where : entry.key_where,
+                    fmt::format("the variants '{}' and '{}' are both called '{}' in tables: give one another title", other.name, name, one.title));
         Spec changes = entry;
         changes.table.erase(
             std::remove_if(changes.table.begin(), changes.table.end(), [](const auto& e) { return e.first == "title" || e.first == "base"; }),
@@ -342,49 +377,40 @@ class Reader {
     return out;
   }
 
-  std::vector<std::vector<Spec>> points_of(const std::vector<Axis>& axes, std::int64_t samples, std::int64_t sample_seed, std::size_t times) {
-    std::vector<std::vector<Spec>> out;
+  /// A value that another one always replaces says something that is not so.
+  void check_overridden(const std::vector<Override>& common, const std::vector<Variant>& variants, const std::vector<Axis>& axes, const Spec* seeds) {
+    const auto check = [&](const std::vector<Override>& changes, const std::string& by) {
+      for (const Override& change : changes) {
+        for (const Axis& axis : axes)
+          if (sets(change, axis.key))
+            problem(change.value.key_where, fmt::format("{} sets '{}', which is an axis (line {}), and the axis would replace this: take it out here or there",
+                                                        by, axis.key, axis.where.line));
+        if (seeds != nullptr && sets(change, "pipeline.seed"))
+          problem(change.value.key_where,
+                  fmt::format("{} sets the seed, and 'seeds' (line {}) would replace it: take it out here or there", by, seeds->key_where.line));
+      }
+    };
+    check(common, "[set]");
+    for (const Variant& variant : variants) check(variant.changes, fmt::format("the variant '{}'", variant.name));
+    check_axes(axes, problems_);
+  }
+
+  std::vector<std::vector<Spec>> points_of(const Spec& sweep, const std::vector<Axis>& axes, std::int64_t samples, std::int64_t sample_seed,
+                                           std::size_t times) {
     double count = 1;
     if (mode_ == "grid")
       for (const Axis& axis : axes) count *= static_cast<double>(axis.values.size());
     else if (!axes.empty())
       count = mode_ == "zip" ? static_cast<double>(axes.front().values.size()) : static_cast<double>(samples);
     if (count * static_cast<double>(times) > kMostCells) {
-      problem(axes.front().where, fmt::format("this makes {:.0f} runs; {} are the most: use mode = \"random\", or fewer values",
-                                              count * static_cast<double>(times), kMostCells));
-      return out;
+      problem(axes.empty() ? sweep.where : axes.front().where,
+              fmt::format("this makes {:.0f} runs; {} are the most: use mode = \"random\", or fewer values", count * static_cast<double>(times),
+                          kMostCells));
+      return {};
     }
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) {
-      std::vector<Spec> point;
-      std::int64_t rest = i;
-      for (std::size_t a = axes.size(); a-- > 0;) {
-        const Axis& axis = axes[a];
-        if (mode_ == "random") {
-          point.push_back(
-              drawn(axis, Random(static_cast<std::uint64_t>(sample_seed), 0, static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(a))));
-          continue;
-        }
-        const auto size = static_cast<std::int64_t>(axis.values.size());
-        point.push_back(axis.values[static_cast<std::size_t>(mode_ == "zip" ? i : rest % size)]);
-        rest /= size;
-      }
-      std::reverse(point.begin(), point.end());
-      out.push_back(std::move(point));
-    }
-    return out;
-  }
-
-  static Spec drawn(const Axis& axis, Random random) {
-    if (!axis.drawn) return axis.values[random.below(axis.values.size())];
-    Spec at;
-    at.where = at.key_where = axis.where;
-    if (axis.integral && !axis.logarithmic) {  // both ends as likely as the rest
-      at.scalar =
-          Value(static_cast<std::int64_t>(axis.from) + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(axis.to - axis.from) + 1)));
-      at.type = Value::Type::integer;
-      return at;
-    }
-    return value_at(at, axis, between(axis, random.uniform()));
+    if (mode_ == "grid") return grid_points(axes);
+    if (mode_ == "random") return random_points(axes, samples, sample_seed, sweep.find("samples")->where, problems_);
+    return zipped_points(axes, problems_);
   }
 
   SweepCell cell(const Variant& variant, const std::vector<Axis>& axes, const std::vector<Spec>& point, std::int64_t seed, const Spec& sweep,
@@ -392,7 +418,9 @@ class Reader {
     SweepCell out;
     out.variant = variant.name;
     out.title = variant.title;
+    out.where = out.variant.empty() ? sweep.where : variant.where;
     out.pipeline = file_.parent_path() / (variant.pipeline ? *variant.pipeline : *base_);
+    out.pipeline_where = variant.pipeline ? variant.base_where : sweep.find("base")->where;
     out.seed = seed;
     out.changes = common;
     out.changes.insert(out.changes.end(), variant.changes.begin(), variant.changes.end());
@@ -406,7 +434,9 @@ class Reader {
     }
     if (seed >= 0) {
       Spec value;
-      value.where = value.key_where = sweep.find("seeds")->where;
+      const std::vector<Spec>& seeds = sweep.find("seeds")->array;
+      value.where = value.key_where =
+          std::find_if(seeds.begin(), seeds.end(), [&](const Spec& one) { return one.scalar == Value(seed); })->where;
       value.scalar = Value(seed);
       value.type = Value::Type::integer;
       out.changes.push_back({"pipeline.seed", std::move(value)});

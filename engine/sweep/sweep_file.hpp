@@ -19,6 +19,7 @@ struct SweepCell {
   std::vector<std::pair<std::string, Value>> point;  ///< key and value on each axis
   std::int64_t seed = -1;                            ///< -1: the pipeline's own
   std::filesystem::path pipeline;
+  Location where, pipeline_where;  ///< in the sweep's file: of the variant, and of what names the pipeline
   std::vector<Override> changes;  ///< of [set], the variant, the axes and the seed, in this order: later ones win
   std::string id;                 ///< of pipeline and changes; a name for its folder that tells people which it is
 
@@ -26,11 +27,22 @@ struct SweepCell {
   friend bool same_row(const SweepCell& a, const SweepCell& b) { return a.variant == b.variant && a.point == b.point; }
 };
 
+/// Columns that a table has on demand.
+struct SweepStatistics {
+  bool interval = false;    ///< of the mean, 95 %
+  bool difference = false;  ///< to the row of the highest mean, paired over common seeds
+  /// By its name; false where there is none of it.
+  CDC_API bool add(const std::string& name);
+};
+CDC_API const std::vector<std::string>& statistics_names();
+
 /// What a sweep file asks for, every cell written out.
 struct Sweep {
   std::string name;
   std::vector<std::string> axes;     ///< keys, in the order of the file
   std::vector<std::string> columns;  ///< scores for the table, "cdc.acc"; empty: ACC and NMI of everything scored
+  std::vector<Location> column_where;
+  SweepStatistics statistics;
   bool has_variants = false;
   EarlyStop stop;
   std::vector<SweepCell> cells;  ///< seeds vary fastest, then the last axis

@@ -104,6 +104,23 @@ TEST(SweepFile, DrawnPointsAreTheSameEachTimeAndWithinTheirRange) {
   EXPECT_NE(read(kHead + "sample_seed = 1\n" + text.substr(kHead.size())).cells[0].id, one.cells[0].id);
 }
 
+TEST(SweepFile, DrawnPointsAreDistinctAndAllOfASmallSpaceAreFound) {
+  const Sweep all = read(kHead + "mode = \"random\"\nsamples = 12\n[axes]\nstage.a.k = { from = 2, to = 4 }\nstage.a.s = [\"u\", \"v\", \"w\", \"x\"]\n");
+  std::set<std::string> points;
+  for (const SweepCell& cell : all.cells) points.insert(changes(cell));
+  EXPECT_EQ(points.size(), 12u);
+  // The first draws are those that they were.
+  const Sweep few = read(kHead + "mode = \"random\"\nsamples = 2\n[axes]\nstage.a.k = { from = 2, to = 4 }\nstage.a.s = [\"u\", \"v\", \"w\", \"x\"]\n");
+  EXPECT_EQ(few.cells[0].id, all.cells[0].id);
+}
+
+TEST(SweepFile, PlacesOfSeedsAndOfRanges) {
+  const Sweep sweep = read(kHead + "seeds = [3, 5]\n[axes]\nstage.a.x = { from = 1, to = 2, step = 1 }\n");
+  EXPECT_EQ(sweep.cells[1].changes.back().value.where.text(), "sweeps/s.toml:3:13");
+  EXPECT_EQ(sweep.cells[0].changes.front().value.where.text(), "sweeps/s.toml:5:13");
+  EXPECT_EQ(sweep.cells[0].pipeline_where.text(), "sweeps/s.toml:2:8");
+}
+
 TEST(SweepFile, IdsTellTheCellAndAreOneForEach) {
   const Sweep sweep = read(kHead + "seeds = [0, 1]\n[variants.a]\n[variants.\"b/c d\"]\n[axes]\nstage.a.x = [1, 2]\n");
   std::set<std::string> ids;
@@ -131,7 +148,9 @@ TEST(SweepFile, SaysEverythingThatIsWrongAtItsPlace) {
       {kHead + "seed = [0]\n", "sweeps/s.toml:3:1: error: there is no key 'seed' in a sweep; did you mean 'seeds'?"},
       {kHead, "sweeps/s.toml:1:1: error: this sweep is of one run: give it seeds = [0, 1, 2], [axes] or [variants]"},
       {kHead + "seeds = 3\n", "sweeps/s.toml:3:9: error: 'seeds' must be a list of integers from 0, seeds = [0, 1, 2], found 3"},
-      {kHead + "seeds = [1, 1]\n", "sweeps/s.toml:3:9: error: a seed stands twice in 'seeds': take one out"},
+      {kHead + "seeds = [1, 1]\n", "sweeps/s.toml:3:13: error: the seed 1 stands twice in 'seeds', and the same run twice is no repetition: take one out"},
+      {kHead + "seeds = [1, -1, \"a\"]\n", "sweeps/s.toml:3:13: error: 'seeds' must be a list of integers from 0, seeds = [0, 1, 2], found -1\n"
+                                          "sweeps/s.toml:3:17: error: "},
       {kHead + "name = \"a/b\"\nseeds = [0]\n", "sweeps/s.toml:3:8: error: 'a/b' cannot name a folder: leave out '/' and a '.' in front"},
       {kHead + "mode = \"gird\"\nseeds = [0]\n",
        "sweeps/s.toml:3:8: error: 'mode' must be one of 'grid', 'zip' and 'random', found 'gird'; did you mean 'grid'?"},
@@ -141,7 +160,11 @@ TEST(SweepFile, SaysEverythingThatIsWrongAtItsPlace) {
       {kHead + "mode = \"random\"\nsamples = 0\n[axes]\nstage.a.x = [1]\n",
        "sweeps/s.toml:4:11: error: 'samples' must be an integer from 1 to 10000, found 0"},
       {kHead + "scores = [\"acc\"]\nseeds = [0]\n",
-       "sweeps/s.toml:3:10: error: 'scores' must be a list of scores as the summary of a run has them, scores = [\"kmeans.acc\"], found [\"acc\"]"},
+       "sweeps/s.toml:3:11: error: 'scores' must be a list of scores as the summary of a run has them, scores = [\"kmeans.acc\"], found \"acc\""},
+      {kHead + "scores = [\"a.b\", \"a.b\"]\nseeds = [0]\n", "sweeps/s.toml:3:18: error: 'a.b' stands twice in 'scores': take one out"},
+      {kHead + "statistics = [\"intervall\"]\nseeds = [0]\n",
+       "sweeps/s.toml:3:15: error: 'statistics' are 'interval' and 'difference', found \"intervall\"; did you mean 'interval'?"},
+      {kHead + "statistics = 1\nseeds = [0]\n", "sweeps/s.toml:3:14: error: 'statistics' must be a list of 'interval' and 'difference', found 1"},
       {kHead + "stop = 1\nseeds = [0]\n", "sweeps/s.toml:3:8: error: 'stop' must be a table, { rule = \"median\", stage = "},
       {kHead + "stop = { rule = \"median\", score = \"loss\" }\nseeds = [0]\n",
        "sweeps/s.toml:3:8: error: 'stop' needs 'stage': the stage whose epochs"},
@@ -171,6 +194,35 @@ TEST(SweepFile, SaysEverythingThatIsWrongAtItsPlace) {
       {kHead + "[axes]\nstage.a.x = { from = 1, to = 2, stepp = 1 }\n", "error: there is no key 'stepp' in a sweep; did you mean 'step'?"},
       {kHead + "mode = \"random\"\nsamples = 2\n[axes]\nstage.a.x = { from = 1, to = 2, step = 1 }\n",
        "error: with mode = \"random\" values are drawn from the whole range: leave out 'step' and 'points'"},
+      {kHead + "[axes]\nstage.a.x = [1, 2, 1.0]\n",
+       "sweeps/s.toml:4:20: error: 1.0 stands twice on the axis 'stage.a.x', and the same run twice is no repetition: take one out; repetitions are "
+       "seeds = [0, 1, 2] in [sweep]"},
+      {kHead + "mode = \"random\"\nsamples = 1\n[axes]\nstage.a.x = [\"u\", \"u\"]\n", "sweeps/s.toml:6:19: error: \"u\" stands twice on the axis"},
+      {kHead + "[axes]\nstage.a.x = [{ a = 1, b = 2 }, { b = 2.0, a = 1 }]\n", "sweeps/s.toml:4:32: error: {"},
+      {kHead + "[axes]\nstage.a.x = { from = 1, to = 1.0000000000001, points = 3 }\n",
+       "sweeps/s.toml:4:13: error: values of this range are equal to twelve digits, such as 1.0: set fewer 'points', or a wider range"},
+      {kHead + "[axes]\nstage.a.x = { from = 1e15, to = 1000000000000010.0, step = 1 }\n", "error: values of this range are equal to twelve digits"},
+      {kHead + "[axes]\nstage.a.x = { from = 9007199254740993, to = 9007199254740995, step = 1 }\n",
+       "sweeps/s.toml:4:13: error: the integers of a range lie between -2^53 and 2^53: write larger ones as a list"},
+      {kHead + "mode = \"zip\"\n[axes]\nstage.a.x = [1, 2, 1]\nstage.a.y = [3, 3, 3.0]\n",
+       "sweeps/s.toml:5:20: error: place 3 of the axes is the same point as an earlier one, and the same run twice is no repetition: take it out"},
+      {kHead + "mode = \"random\"\nsamples = 7\n[axes]\nstage.a.x = { from = 1, to = 3 }\nstage.a.y = [1, 2]\n",
+       "sweeps/s.toml:4:11: error: the axes have 6 points in all, so that 7 cannot be drawn without one twice: set samples = 6 or fewer, or mode = "
+       "\"grid\" for all of them"},
+      {kHead + "mode = \"random\"\nsamples = 5\nseeds = [0]\n",
+       "sweeps/s.toml:3:8: error: mode = \"random\" draws values of axes, and there are none: name some in [axes], or leave it out"},
+      {kHead + "[set]\nstage.a.x = 5\n[axes]\nstage.a.x = [1, 2]\n",
+       "sweeps/s.toml:4:9: error: [set] sets 'stage.a.x', which is an axis (line 6), and the axis would replace this: take it out here or there"},
+      {kHead + "[axes]\nstage.a.part.x = [1, 2]\n[variants.v]\nstage.a.part = { plugin = \"p\", x = 3 }\n",
+       "sweeps/s.toml:6:9: error: the variant 'v' sets 'stage.a.part.x', which is an axis (line 4)"},
+      {kHead + "seeds = [0, 1]\n[variants.v]\npipeline.seed = 3\n",
+       "error: the variant 'v' sets the seed, and 'seeds' (line 3) would replace it: take it out here or there"},
+      {kHead + "[axes]\n\"stage.a.part.x\" = [1, 2]\n\"stage.a.part\" = [{ plugin = \"p\" }, { plugin = \"q\" }]\n",
+       "sweeps/s.toml:5:1: error: the axis 'stage.a.part' replaces all that 'stage.a.part.x' (line 4) sets: write it before that one"},
+      {kHead + "[axes]\n\"stage.a.part\" = [{ plugin = \"p\", x = 1 }, { plugin = \"q\" }]\n\"stage.a.part.x\" = [1, 2]\n",
+       "sweeps/s.toml:5:1: error: a value of the axis 'stage.a.part' (line 4) sets 'stage.a.part.x' too, and this axis would replace that"},
+      {kHead + "[variants.a]\n[variants.b]\ntitle = \"a\"\n",
+       "sweeps/s.toml:5:9: error: the variants 'a' and 'b' are both called 'a' in tables: give one another title"},
       {kHead + "[variants]\n", "error: [variants] is empty: name one, [variants.NAME], or leave it out"},
       {kHead + "[variants]\na = 1\n", "error: a variant must be a table, [variants.a]"},
       {kHead + "[axes]\nstage.a.x = { from = 1, to = 9999, step = 1 }\nstage.a.y = { from = 1, to = 9999, step = 1 }\n",

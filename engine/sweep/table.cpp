@@ -1,9 +1,14 @@
 #include "sweep/table.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
+
+#include "base/escape.hpp"
 
 namespace cdc {
 namespace {
@@ -32,19 +37,57 @@ std::string short_name(const std::string& key, const std::vector<std::string>& a
   return same == 1 ? last(key) : key;
 }
 
-void mark_best(Table& table, std::size_t column) {
-  Table::Figure* best = nullptr;
-  for (Table::Row& row : table.rows)
-    if (row.values[column].runs > 0 && (best == nullptr || row.values[column].mean > best->mean)) best = &row.values[column];
-  if (best == nullptr || best->runs < 2) return;
-  int others = 0;
-  for (const Table::Row& row : table.rows) {
-    const Table::Figure& other = row.values[column];
-    if (&other == best || other.runs == 0) continue;
-    ++others;
-    if (other.runs < 2 || best->mean - other.mean <= std::max(best->deviation, other.deviation)) return;
+/// The numbers of a row's runs in one column, by seed.
+using Runs = std::map<std::int64_t, double>;
+
+std::vector<double> values_of(const Runs& runs) {
+  std::vector<double> out;
+  for (const auto& [seed, value] : runs) out.push_back(value);
+  return out;
+}
+
+bool same_seeds(const Runs& a, const Runs& b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& x, const auto& y) { return x.first == y.first; });
+}
+
+Table::Difference paired_difference(const Runs& row, const Runs& other) {
+  std::vector<double> all;
+  for (const auto& [seed, value] : row)
+    if (const auto same = other.find(seed); same != other.end()) all.push_back(value - same->second);
+  Table::Difference out;
+  out.runs = static_cast<int>(all.size());
+  out.mean = over_seeds(all).mean;
+  out.interval = mean_interval(all);
+  return out;
+}
+
+/// Compares all rows of a column with the one of the highest mean.
+void compare(Table& table, std::size_t column, const std::vector<Runs>& runs) {
+  std::vector<std::size_t> rows;  // those with numbers
+  for (std::size_t r = 0; r < runs.size(); ++r)
+    if (!runs[r].empty()) rows.push_back(r);
+  table.tests.emplace_back();
+  if (rows.empty()) return;
+  const auto figure = [&](std::size_t row) -> Table::Figure& { return table.rows[row].values[column]; };
+  const std::size_t best = *std::max_element(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) { return figure(a).mean < figure(b).mean; });
+  figure(best).highest = true;
+  rows.erase(std::find(rows.begin(), rows.end(), best));
+  const bool paired = std::all_of(rows.begin(), rows.end(), [&](std::size_t row) { return same_seeds(runs[row], runs[best]); });
+  std::vector<std::size_t> tested;
+  std::vector<double> ps;
+  for (const std::size_t row : rows) {
+    figure(row).difference = paired_difference(runs[row], runs[best]);
+    const std::vector<double> a = values_of(runs[best]), b = values_of(runs[row]);
+    if (const std::optional<double> p = paired ? paired_test(a, b) : welch_test(a, b)) {
+      tested.push_back(row);
+      ps.push_back(*p);
+    }
   }
-  best->best = others > 0;
+  if (ps.empty()) return;
+  table.tests.back() = paired ? "paired t-test" : "Welch's t-test";
+  const std::vector<double> adjusted = holm(ps);
+  for (std::size_t i = 0; i < tested.size(); ++i) figure(tested[i]).difference->p = adjusted[i];
+  figure(best).best = tested.size() == rows.size() && *std::max_element(adjusted.begin(), adjusted.end()) < kLevel;
 }
 
 /// "0.675 +- 0.053", with the sign that the form has for it.
@@ -62,39 +105,46 @@ std::size_t columns_of(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
-}
-
 std::string csv_line(const std::vector<std::string>& fields) {
   std::string out;
   for (std::size_t i = 0; i < fields.size(); ++i) out += (i > 0 ? "," : "") + csv_field(fields[i]);
   return out + "\r\n";
 }
 
-std::string latex_text(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\\')
-      out += "\\textbackslash{}";
-    else if (c == '~' || c == '^')
-      out += fmt::format("\\{}{{}}", c);
-    else
-      out += (std::string("&%$#_{}").find(c) != std::string::npos ? "\\" : "") + std::string(1, c);
-  }
-  return out;
+std::string shown_interval(const std::optional<Interval>& interval) {
+  return interval ? fmt::format("[{:.3f}, {:.3f}]", interval->low, interval->high) : "-";
 }
 
-std::string markdown_text(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += (c == '|' || c == '*' || c == '_' || c == '`' || c == '\\' ? "\\" : "") + std::string(1, c);
+/// "-0.112 [-0.203, -0.021], p = 0.031"
+std::string shown_difference(const Table::Figure& v) {
+  if (v.highest) return "highest";
+  if (!v.difference || v.difference->runs == 0) return "-";
+  const Table::Difference& d = *v.difference;
+  return fmt::format("{:+.3f}{}{}", d.mean, d.interval ? " " + shown_interval(d.interval) : "",
+                     !d.p            ? ""
+                     : *d.p < 0.0005 ? ", p < 0.001"
+                                     : fmt::format(", p = {:.3f}", *d.p));
+}
+
+/// The columns behind a score's own: their headings, or one row's cells.
+std::vector<std::string> statistics_of(const Table& table, const Table::Figure* v) {
+  std::vector<std::string> out;
+  if (table.statistics.interval) out.push_back(v == nullptr ? "95 % interval" : shown_interval(v->interval));
+  if (table.statistics.difference) out.push_back(v == nullptr ? "difference to the highest" : shown_difference(*v));
   return out;
 }
 
 }  // namespace
+
+bool SweepStatistics::add(const std::string& name) {
+  if (name == "interval") return interval = true;
+  return name == "difference" && (difference = true);
+}
+
+const std::vector<std::string>& statistics_names() {
+  static const std::vector<std::string> names{"interval", "difference"};
+  return names;
+}
 
 const Value* find_score(const Value& summary, const std::string& name) {
   const std::size_t dot = name.rfind('.');
@@ -135,7 +185,8 @@ SweepTable make_table(const Sweep& sweep, const std::vector<CellOutcome>& outcom
   if (sweep.has_variants) table.labels.emplace_back("variant");
   for (const std::string& key : sweep.axes) table.labels.push_back(short_name(key, sweep.axes));
   table.scores = sweep.columns.empty() ? usual_scores(outcomes) : sweep.columns;
-  std::vector<std::vector<std::vector<double>>> found;  // row, column, seed
+  table.statistics = sweep.statistics;
+  std::vector<std::vector<Runs>> found(table.scores.size());  // column, row
   for (std::size_t i = 0; i < sweep.cells.size(); ++i) {
     const SweepCell& cell = sweep.cells[i];
     if (i == 0 || !same_row(cell, sweep.cells[i - 1])) {  // seeds follow each other
@@ -143,18 +194,22 @@ SweepTable make_table(const Sweep& sweep, const std::vector<CellOutcome>& outcom
       if (sweep.has_variants) row.labels.push_back(cell.title);
       for (const auto& [key, value] : cell.point) row.labels.push_back(shown(value));
       table.rows.push_back(std::move(row));
-      found.emplace_back(table.scores.size());
+      for (std::vector<Runs>& column : found) column.emplace_back();
     }
     ++table.rows.back().cells;
     if (outcomes[i].state != CellOutcome::State::done) continue;
     ++table.rows.back().done;
     for (std::size_t s = 0; s < table.scores.size(); ++s)
-      if (const Value* score = find_score(outcomes[i].summary, table.scores[s])) found.back()[s].push_back(score->as_real());
+      if (const Value* score = find_score(outcomes[i].summary, table.scores[s])) found[s].back()[cell.seed] = score->as_real();
   }
-  for (std::size_t r = 0; r < table.rows.size(); ++r)
-    for (const std::vector<double>& all : found[r]) table.rows[r].values.push_back(over_seeds(all));
+  for (const std::vector<Runs>& column : found)
+    for (std::size_t r = 0; r < table.rows.size(); ++r) {
+      const std::vector<double> all = values_of(column[r]);
+      table.rows[r].values.push_back(over_seeds(all));
+      table.rows[r].values.back().interval = mean_interval(all);
+    }
   for (std::size_t s = 0; s < table.scores.size(); ++s) {
-    mark_best(table, s);
+    compare(table, s, found[s]);
     const bool known = std::any_of(table.rows.begin(), table.rows.end(), [&](const Table::Row& row) { return row.values[s].runs > 0; });
     const bool any_done = std::any_of(table.rows.begin(), table.rows.end(), [](const Table::Row& row) { return row.done > 0; });
     if (!known && any_done) table.unknown.push_back(table.scores[s]);
@@ -162,15 +217,32 @@ SweepTable make_table(const Sweep& sweep, const std::vector<CellOutcome>& outcom
   return table;
 }
 
+std::string mark_text(const SweepTable& table, const std::string& mark) {
+  std::set<std::string> tests;
+  for (std::size_t s = 0; s < table.scores.size(); ++s)
+    if (std::any_of(table.rows.begin(), table.rows.end(), [&](const Table::Row& row) { return row.values[s].best; })) tests.insert(table.tests[s]);
+  if (tests.empty()) return {};
+  return fmt::format("{} above every other row of its column at 5 % ({}, two-sided, {}Holm over the rows)", mark, fmt::join(tests, " or "),
+                     tests.count("paired t-test") > 0 ? "over common seeds, " : "");
+}
+
 std::string table_as_text(const SweepTable& table) {
   std::vector<std::vector<std::string>> lines(1);
-  lines[0] = table.labels;
+  const auto add = [](std::vector<std::string>& to, const std::vector<std::string>& more) { to.insert(to.end(), more.begin(), more.end()); };
+  for (const std::string& label : table.labels) lines[0].push_back(terminal_word(label));
   lines[0].emplace_back("runs");
-  for (const std::string& score : table.scores) lines[0].push_back(score);
+  for (const std::string& score : table.scores) {
+    lines[0].push_back(terminal_word(score));
+    add(lines[0], statistics_of(table, nullptr));
+  }
   for (const Table::Row& row : table.rows) {
-    std::vector<std::string> line = row.labels;
+    std::vector<std::string> line;
+    for (const std::string& label : row.labels) line.push_back(terminal_word(label));
     line.push_back(runs_of(row));
-    for (const Table::Figure& v : row.values) line.push_back(shown_value(v, " ± ") + (v.best ? " *" : "  "));
+    for (const Table::Figure& v : row.values) {
+      line.push_back(shown_value(v, " ± ") + (v.best ? " *" : "  "));
+      add(line, statistics_of(table, &v));
+    }
     lines.push_back(std::move(line));
   }
   std::string out;
@@ -186,19 +258,35 @@ std::string table_as_text(const SweepTable& table) {
     while (!text.empty() && text.back() == ' ') text.pop_back();
     out += text + "\n";
   }
-  return out;
+  const std::string means = mark_text(table, "*");
+  return out + (means.empty() ? "" : means + "\n");
 }
 
 std::string table_as_csv(const SweepTable& table) {
   std::vector<std::string> head = table.labels;
   head.insert(head.end(), {"runs", "cells"});
-  for (const std::string& score : table.scores) head.insert(head.end(), {score, score + " std", score + " runs"});
+  const SweepStatistics& asked = table.statistics;
+  for (const std::string& score : table.scores) {
+    head.insert(head.end(), {score, score + " std", score + " runs"});
+    if (asked.interval) head.insert(head.end(), {score + " low", score + " high"});
+    if (asked.difference)
+      head.insert(head.end(), {score + " difference", score + " difference low", score + " difference high", score + " difference p"});
+  }
+  const auto number = [](bool there, double x) { return there ? Value(x).to_json() : std::string(); };
   std::string out = csv_line(head);
   for (const Table::Row& row : table.rows) {
     std::vector<std::string> line = row.labels;
     line.insert(line.end(), {std::to_string(row.done), std::to_string(row.cells)});
-    for (const Table::Figure& v : row.values)
-      line.insert(line.end(), {v.runs > 0 ? Value(v.mean).to_json() : "", v.runs > 1 ? Value(v.deviation).to_json() : "", std::to_string(v.runs)});
+    for (const Table::Figure& v : row.values) {
+      line.insert(line.end(), {number(v.runs > 0, v.mean), number(v.runs > 1, v.deviation), std::to_string(v.runs)});
+      const Interval of_mean = v.interval.value_or(Interval{});
+      if (asked.interval) line.insert(line.end(), {number(v.interval.has_value(), of_mean.low), number(v.interval.has_value(), of_mean.high)});
+      if (!asked.difference) continue;
+      const Table::Difference d = v.difference.value_or(Table::Difference{});
+      const Interval i = d.interval.value_or(Interval{});
+      line.insert(line.end(), {number(d.runs > 0, d.mean), number(d.interval.has_value(), i.low), number(d.interval.has_value(), i.high),
+                               number(d.p.has_value(), d.p.value_or(0))});
+    }
     out += csv_line(line);
   }
   return out;
@@ -215,6 +303,10 @@ std::string table_as_markdown(const SweepTable& table) {
   for (const std::string& score : table.scores) {
     out += " " + markdown_text(score) + " |";
     rule += "--:|";
+    for (const std::string& title : statistics_of(table, nullptr)) {
+      out += " " + title + " |";
+      rule += "--:|";
+    }
   }
   out += "\n" + rule + "\n";
   for (const Table::Row& row : table.rows) {
@@ -224,33 +316,39 @@ std::string table_as_markdown(const SweepTable& table) {
     for (const Table::Figure& v : row.values) {
       const std::string text = shown_value(v, " ± ");
       out += v.best ? " **" + text + "** |" : " " + text + " |";
+      for (const std::string& cell : statistics_of(table, &v)) out += " " + cell + " |";
     }
     out += "\n";
   }
-  return out;
+  const std::string means = mark_text(table, "**Bold**:");
+  return out + (means.empty() ? "" : "\n" + means + ".\n");
 }
 
 std::string table_as_latex(const SweepTable& table) {
+  const std::size_t numbers = 1 + table.scores.size() * (1 + statistics_of(table, nullptr).size());
   std::string out = "% \\usepackage{booktabs}\n\\begin{tabular}{" + std::string(table.labels.size(), 'l') +
-                    std::string(table.scores.size() + 1, 'r') + "}\n\\toprule\n";
+                    std::string(numbers, 'r') + "}\n\\toprule\n";
   for (const std::string& label : table.labels) out += latex_text(label) + " & ";
   out += "runs";
-  for (const std::string& score : table.scores) out += " & " + latex_text(score);
+  for (const std::string& score : table.scores) {
+    out += " & " + latex_text(score);
+    for (const std::string& title : statistics_of(table, nullptr)) out += " & " + latex_text(title);
+  }
   out += " \\\\\n\\midrule\n";
   for (const Table::Row& row : table.rows) {
     for (const std::string& label : row.labels) out += latex_text(label) + " & ";
     out += runs_of(row);
     for (const Table::Figure& v : row.values) {
-      if (v.runs == 0) {
-        out += " & --";
-        continue;
-      }
       const std::string text = shown_value(v, " \\pm ");
-      out += v.best ? " & $\\mathbf{" + text + "}$" : " & $" + text + "$";
+      out += v.runs == 0 ? " & --" : v.best ? " & $\\mathbf{" + text + "}$" : " & $" + text + "$";
+      for (const std::string& cell : statistics_of(table, &v)) out += cell == "-" ? " & --" : cell == "highest" ? " & highest" : " & $" + cell + "$";
     }
     out += " \\\\\n";
   }
-  return out + "\\bottomrule\n\\end{tabular}\n";
+  out += "\\bottomrule\n";
+  if (const std::string means = mark_text(table, "Bold:"); !means.empty())
+    out += fmt::format("\\multicolumn{{{}}}{{l}}{{\\footnotesize {}.}} \\\\\n", table.labels.size() + numbers, latex_text(means));
+  return out + "\\end{tabular}\n";
 }
 
 std::string cells_as_csv(const Sweep& sweep, const std::vector<CellOutcome>& outcomes, const std::vector<std::string>& scores) {

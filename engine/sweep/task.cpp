@@ -33,18 +33,33 @@ Value stop_as_value(const EarlyStop& stop) {
   out["largest"] = stop.largest;
   out["grace"] = stop.grace;
   out["factor"] = stop.factor;
+  out["file"] = stop.score_where.file;
+  out["line"] = stop.score_where.line;
+  out["column"] = stop.score_where.column;
   return out;
+}
+
+/// A number that can be what it is for.
+template <class T>
+T within(T value, T least, T most, const char* name) {
+  if (!(value >= least && value <= most)) throw Error(fmt::format("\"{}\" is {}, and not from {} to {}", name, value, least, most));
+  return value;
 }
 
 EarlyStop stop_of(const Value& value) {
   EarlyStop out;
   if (value.as_table().empty()) return out;
-  out.rule = value.at("rule") == Value("median") ? EarlyStop::Rule::median : EarlyStop::Rule::halving;
+  const std::string& rule = value.at("rule").as_string();
+  if (rule != "median" && rule != "halving") throw Error(fmt::format("there is no rule \"{}\"", rule));
+  out.rule = rule == "median" ? EarlyStop::Rule::median : EarlyStop::Rule::halving;
   out.stage = value.at("stage").as_string();
   out.score = value.at("score").as_string();
   out.largest = value.at("largest").as_boolean();
-  out.grace = value.at("grace").as_integer();
-  out.factor = value.at("factor").as_real();
+  out.grace = within<std::int64_t>(value.at("grace").as_integer(), 1, 1000000, "grace");
+  out.factor = within(value.at("factor").as_real(), 1.5, 100.0, "factor");
+  if (const Value* file = value.find("file"))
+    out.score_where = {file->as_string(), static_cast<int>(value.at("line").as_integer()), static_cast<int>(value.at("column").as_integer()),
+                       Location::kSweep};
   return out;
 }
 
@@ -56,7 +71,7 @@ TaskPlan plan_of(const Value& v) {
   out.options.cache = v.at("cache").as_string();
   out.options.program = v.at("program").as_string();
   for (const Value& plugin : v.at("plugins").as_array()) out.options.plugins.emplace_back(plugin.as_string());
-  out.options.threads = static_cast<int>(v.at("threads").as_integer());
+  out.options.threads = static_cast<int>(within<std::int64_t>(v.at("threads").as_integer(), 1, 4096, "threads"));
   out.options.device = v.at("device").as_string();
   out.options.tensorboard = v.at("tensorboard").as_boolean();
   for (const Value& job : v.at("jobs").as_array()) {
@@ -65,8 +80,11 @@ TaskPlan plan_of(const Value& v) {
     for (const Value& id : job.at("tasks").as_array()) one.tasks.push_back(id.as_string());
   }
   for (const Value& cell : v.at("cells").as_array()) {
-    out.sweep.cells.emplace_back().id = cell.at("id").as_string();
-    out.cells.push_back({cell.at("key").as_string(), cell.at("pipeline").as_string()});
+    const std::string& id = cell.at("id").as_string();
+    if (id.empty() || id[0] == '.' || id.find('/') != std::string::npos) throw Error(fmt::format("'{}' cannot be a run's id", id));
+    out.sweep.cells.emplace_back().id = id;
+    const Value* kind = cell.find("kind");  // of plans of earlier versions: none
+    out.cells.push_back({cell.at("key").as_string(), kind == nullptr ? "" : kind->as_string(), cell.at("pipeline").as_string()});
   }
   return out;
 }
@@ -89,7 +107,7 @@ TaskPlan make_task_plan(const Sweep& sweep, const std::vector<PlannedCell>& cell
   out.options = options;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     out.sweep.cells.emplace_back().id = sweep.cells[i].id;
-    out.cells.push_back({cells[i].key, hash_text(cells[i].pipeline)});
+    out.cells.push_back({cells[i].key, cells[i].kind, hash_text(cells[i].pipeline)});
   }
   return out;
 }
@@ -119,6 +137,7 @@ void write_task_plan(const TaskPlan& plan, const fs::path& file) {
     Value one = Value::table();
     one["id"] = plan.sweep.cells[i].id;
     one["key"] = plan.cells[i].key;
+    one["kind"] = plan.cells[i].kind;
     one["pipeline"] = plan.cells[i].pipeline;
     v["cells"].push_back(std::move(one));
   }
@@ -153,11 +172,11 @@ TaskEnd run_task(const TaskPlan& plan, const std::string& id, const std::atomic<
   if (hash_text(read_file(beside(plan.options, cell, ".toml"))) != plan.cells[index].pipeline) return end;
   forget_failure(plan.options, cell);
 
-  std::vector<std::string> keys;
-  for (const TaskPlan::Cell& one : plan.cells) keys.push_back(one.key);
-  EpochWatch watch(plan.sweep, keys, plan.options);
+  std::vector<EpochWatch::Run> runs;
+  for (const TaskPlan::Cell& one : plan.cells) runs.push_back({one.key, one.kind});
+  EpochWatch watch(plan.sweep, runs, plan.options);
   ChildProcess process(cell_command(plan.options, cell), beside(plan.options, cell, ".out"), beside(plan.options, cell, ".err"), lock->fd());
-  std::string why_stopped;
+  std::string why_stopped, wrong_score;
   std::optional<int> code;
   int told = 0;
   for (auto next = Clock::now(); !(code = process.ended());) {
@@ -169,6 +188,14 @@ TaskEnd run_task(const TaskPlan& plan, const std::string& id, const std::atomic<
       next = Clock::now() + kWatch;
       why_stopped = watch.reason_to_stop(index);
       if (!why_stopped.empty()) process.signal(SIGTERM);
+      if (wrong_score.empty()) {
+        try {
+          watch.check_score();
+        } catch (const ConfigError& e) {  // a rule that stops nothing
+          wrong_score = e.what();
+          process.signal(SIGTERM);
+        }
+      }
     }
     std::this_thread::sleep_for(kLook);
   }
@@ -179,6 +206,10 @@ TaskEnd run_task(const TaskPlan& plan, const std::string& id, const std::atomic<
             : outcome.state == CellOutcome::State::missing ? TaskEnd::How::stopped
                                                            : TaskEnd::How::failed;
   end.message = outcome.message;
+  if (!wrong_score.empty() && end.how == TaskEnd::How::stopped) {
+    end.how = TaskEnd::How::failed;
+    end.message = wrong_score;
+  }
   end.seconds = std::chrono::duration<double>(Clock::now() - began).count();
   return end;
 }

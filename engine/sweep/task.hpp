@@ -15,6 +15,7 @@ struct TaskPlan {
   SweepOptions options;  ///< folder, cache, program, plugins, threads, device
   struct Cell {
     std::string key;       ///< of its run
+    std::string kind;      ///< as PlannedCell has it
     std::string pipeline;  ///< hash of cells/ID.toml
   };
   std::vector<Cell> cells;  ///< as sweep.cells

@@ -19,15 +19,15 @@ TEST(EpochWatchTest, ACellIsJudgedByEpochsThatWereReadForAnothersSake) {
   sweep.stop.factor = 2;
   SweepOptions options;
   options.folder = std::filesystem::temp_directory_path() / ("cdc_watch_" + std::to_string(::getpid()));
-  const std::vector<std::string> keys{"a", "b", "c"};
-  for (const std::string& key : keys) {
+  const std::vector<EpochWatch::Run> runs{{"a", "x"}, {"b", "x"}, {"c", "x"}};
+  for (const auto& [key, kind] : runs) {
     SweepCell cell;
     cell.id = key;
     sweep.cells.push_back(cell);
     std::filesystem::create_directories(cell_folder(options, cell));
     test::write_file(cell_folder(options, cell) / "run.json", "{\"key\":\"" + key + "\"}");
   }
-  EpochWatch watch(sweep, keys, options);
+  EpochWatch watch(sweep, runs, options);
   const auto report = [&](std::size_t cell, const std::string& losses) {
     test::write_file(cell_folder(options, sweep.cells[cell]) / "metrics.jsonl", losses);
   };

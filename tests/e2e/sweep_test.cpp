@@ -155,9 +155,95 @@ TEST_F(SweepTest, EverySweepOfTheProjectIsRight) {
   EXPECT_GE(files, 4);
 }
 
-TEST_F(SweepTest, AScoreThatThereIsNotIsTold) {
-  const ProcessResult r = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\nscores = [\"kmeans.ac\"]\n");
-  EXPECT_NE(r.err.find("no run has the score 'kmeans.ac'"), std::string::npos) << r.err;
+TEST_F(SweepTest, AScoreOrAStageThatThereIsNotIsToldBeforeAnythingRuns) {
+  const std::string asks = "[sweep]\nbase = \"p.toml\"\nseeds = [0]\nscores = [\"kmeans.ac\", \"nothing.at_all\", \"kmeans.acc\"]\n"
+                           "stop = { stage = \"kmean\", score = \"value\" }\n";
+  for (const char* how : {"--check", "--dry-run", "--jobs=1"}) {
+    const ProcessResult r = sweep(asks, {how});
+    EXPECT_EQ(r.code, 2) << how;
+    EXPECT_EQ(r.err,
+              "s.toml:4:11: error: no stage gives the score 'kmeans.ac'; did you mean 'kmeans.acc'?\n"
+              "s.toml:4:24: error: no stage gives the score 'nothing.at_all'; there are 'kmeans.acc' and 'other.acc'\n"
+              "s.toml:5:18: error: there is no stage 'kmean'; did you mean 'kmeans'?\n");
+  }
+  EXPECT_FALSE(fs::exists(folder / "trace"));
+}
+
+TEST_F(SweepTest, AStopWhoseNumberNoRunReportsEndsTheSweep) {
+  const auto asks = [](const std::string& score, const std::string& more) {
+    return "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1, 2]\nstop = { stage = \"kmeans\", score = \"" + score + "\", grace = 2 }\n[set]\n" + more;
+  };
+  // At epoch 2 of the first run; the second is not begun.
+  const ProcessResult r = sweep(asks("vaule", "stage.kmeans.steps = 20\nstage.kmeans.ms = 500\n"), {"--jobs", "1"});
+  EXPECT_EQ(r.code, 2) << r.out;
+  EXPECT_EQ(r.err,
+            "s.toml:4:36: error: stage 'kmeans' has reported no 'vaule' by epoch 2; did you mean 'value'?; where it comes with later epochs, set 'grace' "
+            "to the first of them\n");
+  EXPECT_EQ(began("kmeans"), 1);
+  // Runs that are done, in the cache or not, say so too.
+  ASSERT_EQ(sweep(asks("value", "stage.kmeans.steps = 2\n"), {"--jobs", "1"}).code, 0);
+  const ProcessResult later = sweep(asks("vaule", "stage.kmeans.steps = 2\n"), {"--jobs", "1"});
+  EXPECT_EQ(later.code, 2);
+  EXPECT_NE(later.err.find("has reported no 'vaule'"), std::string::npos) << later.err;
+  // A stage without epochs.
+  const ProcessResult none = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\nstop = { stage = \"features\", score = \"value\" }\n", {"--jobs", "1"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_NE(none.err.find("s.toml:4:38: error: stage 'features' reports nothing with epochs, so that 'stop' would never stop a run"), std::string::npos)
+      << none.err;
+}
+
+TEST_F(SweepTest, APipelineThatIsNotThereIsToldWhereItIsNamed) {
+  const ProcessResult r = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\n[variants.a]\n[variants.b]\nbase = \"nothing.toml\"\n", {"--check"});
+  EXPECT_EQ(r.code, 2);
+  EXPECT_EQ(r.err.find("s.toml:6:8: error: the pipeline nothing.toml "), 0u) << r.err;
+  EXPECT_EQ(lines_with(r.err, "error"), 1) << r.err;
+}
+
+TEST_F(SweepTest, RunsThatResolveToOnePipelineAreRefused) {
+  const ProcessResult variants = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[variants.a]\n[variants.b]\nstage.kmeans.clusters = 2\n", {"--check"});
+  EXPECT_EQ(variants.code, 2);
+  EXPECT_EQ(variants.err,
+            "s.toml:5:11: error: with this the run is the same as 'a,seed=0': both resolve to one pipeline and seed, which is no repetition and no other "
+            "point; take one of them out\n");
+  const ProcessResult axes = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[axes]\nstage.features.part = [{ plugin = \"fake.part\" }, { plugin = \"fake.part\", "
+                                   "rate = 0.25 }, { rate = 0.25, plugin = \"fake.part\" }]\n", {"--check"});
+  EXPECT_EQ(axes.code, 2);
+  EXPECT_EQ(lines_with(axes.err, "s.toml:5:"), 1) << axes.err;
+}
+
+TEST_F(SweepTest, NamesCannotDriveTheTerminal) {
+  const ProcessResult r = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[variants.a]\ntitle = \"x\\u001B[2Jy\"\n[variants.b]\nstage.kmeans.clusters = 3\n");
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_EQ(r.out.find('\x1b'), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("x\\u001b[2Jy"), std::string::npos) << r.out;
+  write_file(folder / "a\x1b[31m.toml", "[sweep]\nbse = 1\n");
+  const ProcessResult file = run_process({binary_folder() / "bin/cdc-sweep", "a\x1b[31m.toml"}, folder, environment_, folder);
+  EXPECT_EQ(file.code, 2);
+  EXPECT_EQ(file.err.find('\x1b'), std::string::npos) << file.err;
+  EXPECT_NE(file.err.find("a\\u001b[31m.toml:2:1: error: there is no key 'bse'"), std::string::npos) << file.err;
+}
+
+TEST_F(SweepTest, StatisticsAreAddedByFileOrCommandLine) {
+  const ProcessResult r = sweep(kSweep, {"--statistics", "interval"});
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("95 % interval"), std::string::npos) << r.out;
+  EXPECT_EQ(r.out.find("difference"), std::string::npos) << r.out;
+  EXPECT_NE(read("table.csv").find(",kmeans.acc low,kmeans.acc high,"), std::string::npos) << read("table.csv");
+  const ProcessResult file = sweep("[sweep]\nstatistics = [\"difference\"]\n" + kSweep.substr(8), {"--table"});
+  EXPECT_NE(file.out.find("difference to the highest"), std::string::npos) << file.out << file.err;
+  EXPECT_EQ(sweep(kSweep, {"--statistics", "mode"}).code, 2);
+}
+
+TEST_F(SweepTest, ADamagedFileOfEpochsIsNamed) {
+  ASSERT_EQ(sweep(kSweep).code, 0);
+  fs::path damaged;
+  for (const auto& entry : fs::directory_iterator(folder / "sweeps/s/cells"))
+    if (entry.is_directory()) damaged = entry.path() / "metrics.jsonl";
+  write_file(damaged, read_file(damaged).substr(0, 40) + "\n");
+  const ProcessResult r = sweep(kSweep);
+  EXPECT_EQ(r.code, 4);
+  EXPECT_NE(r.err.find("metrics.jsonl, line 1 is damaged ("), std::string::npos) << r.err;
+  EXPECT_NE(r.err.find("remove that folder, and the same command makes it again"), std::string::npos) << r.err;
 }
 
 TEST_F(SweepTest, ACommandLineThatIsWrongIsTold) {

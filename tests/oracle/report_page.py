@@ -365,6 +365,9 @@ def sorting(browser, file, data):
     best = browser.js("return [...document.querySelectorAll('#table .best')].map((b) => b.textContent)")
     check(best == ["★ 0.680 ± 0.012"], where, "marks as best", best)
     check("0.620 ± 0.001" in browser.js("return document.querySelector('#table').textContent"), where, "digits are not those of cdc-sweep's tables")
+    table = browser.js("return document.querySelector('#table').textContent")
+    for text in ("★ above every other row of its column at 5 %", "[0.650, 0.710]", "−0.100 [-0.150, -0.050], p = 0.012", "highest"):
+        check(text in table, where, "lacks", text)
     cells = browser.js("return document.querySelector('#cells').textContent")
     check(cells.count("the loss is not a number at step 812") == 6 and "✗ failed" in cells, where, "failures lack their messages")
 

@@ -281,7 +281,8 @@ def sweep(rows=4):
         for t, tau in enumerate(taus):
             mean, failed = 0.68 - 0.05 * r - 0.02 * abs(t - 1), r == 3 and t == 2
             values = [
-                {"mean": mean, "deviation": 0.0123 / (1 + r), "runs": 3, "best": r == 0 and t == 1},
+                {"mean": mean, "deviation": 0.0123 / (1 + r), "runs": 3, "best": r == 0 and t == 1, "highest": r == 0 and t == 1, "low": mean - 0.03,
+                 "high": mean + 0.03} | ({} if r == 0 and t == 1 else {"difference": {"mean": -0.1, "runs": 3, "low": -0.15, "high": -0.05, "p": 0.0123}}),
                 {"mean": mean - 0.04, "deviation": 0.00087, "runs": 3, "best": False},
             ]
             table_rows.append({"labels": [name, str(tau)], "done": 0 if failed else 3, "cells": 3, "values": [None, None] if failed else values})
@@ -312,7 +313,8 @@ def sweep(rows=4):
             "cells": len(cells),
             "done": sum(c["state"] == "done" for c in cells),
         },
-        "table": {"labels": ["variant", "tau_c"], "scores": ["cdc.acc", "cdc.nmi"], "rows": table_rows},
+        "table": {"labels": ["variant", "tau_c"], "scores": ["cdc.acc", "cdc.nmi"], "interval": True, "difference": True,
+                  "mark": "★ above every other row of its column at 5 % (paired t-test).", "rows": table_rows},
         "cells": cells,
         "charts": [
             {

@@ -12,6 +12,7 @@
 #include "cdc/error.hpp"
 #include "common/arguments.hpp"
 #include "common/program.hpp"
+#include "common/safe_output.hpp"
 
 namespace {
 
@@ -196,6 +197,7 @@ int program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const cdc::program::SafeOutput safe;
   cdc::program::tell_of_files_too_large();
   return program(argc, argv);
 }

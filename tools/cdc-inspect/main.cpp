@@ -3,17 +3,19 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <iostream>
 #include <string>
 
 #include "base/last_words.hpp"
 #include "cdc/error.hpp"
 #include "common/program.hpp"
+#include "common/safe_output.hpp"
 #include "config/suggest.hpp"
 #include "describe.hpp"
 #include "plugin/registry.hpp"
 
 int main(int argc, char** argv) {
+  const cdc::program::SafeOutput safe;
   CLI::App app{
       "Lists the plugins that a pipeline file can name, or describes one: its parameters, ports and sizes.\n"
       "Plugins are looked for beside this program and in the folders of CDC_PLUGIN_PATH."};
@@ -29,14 +31,14 @@ int main(int argc, char** argv) {
 
   const cdc::LastWords words("cdc-inspect", 3);
   if (const std::string problem = cdc::program::memory_problem(); !problem.empty()) {
-    fmt::print(stderr, "error: {}\n", problem);
+    std::cerr << fmt::format("error: {}\n", problem);
     return 2;
   }
   cdc::Registry registry;
   try {
     registry.load_default_folders();
   } catch (const cdc::Error& e) {
-    fmt::print(stderr, "error: {}\n", e.what());
+    std::cerr << fmt::format("error: {}\n", e.what());
     return 3;
   }
   const auto all = registry.all();
@@ -44,9 +46,9 @@ int main(int argc, char** argv) {
     if (as_json) {
       cdc::Value list = cdc::Value::array();
       for (const cdc::ComponentInfo* info : all) list.push_back(cdc::inspect::json(*info));
-      fmt::print("{}\n", list.to_json(2));
+      std::cout << fmt::format("{}\n", list.to_json(2));
     } else {
-      fmt::print("{}", cdc::inspect::list_text(all));
+      std::cout << (cdc::inspect::list_text(all));
     }
     return 0;
   }
@@ -56,9 +58,9 @@ int main(int argc, char** argv) {
     for (const cdc::ComponentInfo* one : all) ids.push_back(one->id);
     std::string hint = cdc::did_you_mean(id, ids);
     if (hint.empty()) hint = "; cdc-inspect without an argument lists all; " + registry.where_searched();
-    fmt::print(stderr, "error: there is no plugin '{}'{}\n", id, hint);
+    std::cerr << fmt::format("error: there is no plugin '{}'{}\n", id, hint);
     return 2;
   }
-  fmt::print("{}", as_json ? cdc::inspect::json(*info).to_json(2) + "\n" : cdc::inspect::text(*info));
+  std::cout << (as_json ? cdc::inspect::json(*info).to_json(2) + "\n" : cdc::inspect::text(*info));
   return 0;
 }

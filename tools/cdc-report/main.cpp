@@ -11,6 +11,7 @@
 #include "cdc/error.hpp"
 #include "common/arguments.hpp"
 #include "common/program.hpp"
+#include "common/safe_output.hpp"
 #include "exec/run_store.hpp"
 #include "report/page.hpp"
 #include "report/report.hpp"
@@ -132,6 +133,7 @@ int program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const cdc::program::SafeOutput safe;
   cdc::program::tell_of_files_too_large();
   const int code = program(argc, argv);
   std::cout.flush();

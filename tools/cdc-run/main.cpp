@@ -14,6 +14,7 @@
 #include "cdc-run/terminal.hpp"
 #include "cdc/error.hpp"
 #include "common/program.hpp"
+#include "common/safe_output.hpp"
 #include "config/diagnostic.hpp"
 #include "config/spec.hpp"
 #include "exec/runner.hpp"
@@ -58,7 +59,7 @@ int tell(const char* what, int code) {
   return code;
 }
 
-int run(const cdc::program::Options& options) {
+int run(const cdc::program::Options& options, cdc::program::SafeOutput& safe) {
   const double start = seconds();
   if (const std::string problem = cdc::program::memory_problem(); !problem.empty())
     return tell(fmt::format("cdc-run: {}", problem).c_str(), kWrongFile);
@@ -70,7 +71,7 @@ int run(const cdc::program::Options& options) {
   if (options.check) std::cout << fmt::format("{}: ok, {} stages\n", options.file.string(), plan.stages.size());
   if (options.print_config || options.check) return kDone;
 
-  cdc::program::Terminal terminal(std::cout, std::cerr, ::isatty(1) != 0, columns(), &seconds);
+  cdc::program::Terminal terminal(safe.raw_out(), std::cerr, ::isatty(1) != 0, columns(), &seconds);
   cdc::RunOptions run;
   try {
     if (engine.check_device != nullptr) run.device = engine.check_device(options.device);
@@ -106,12 +107,12 @@ int run(const cdc::program::Options& options) {
   return kDone;
 }
 
-int program(int argc, char** argv) {
+int program(int argc, char** argv, cdc::program::SafeOutput& safe) {
   int code = kDone;
   const std::optional<cdc::program::Options> options = cdc::program::read_options(argc, argv, CDC_VERSION, code);
   if (!options) return code;
   try {
-    return run(*options);
+    return run(*options, safe);
   } catch (const cdc::ConfigError& e) {
     return tell(e.what(), kWrongFile);
   } catch (const cdc::PluginError& e) {
@@ -130,7 +131,8 @@ int program(int argc, char** argv) {
 int main(int argc, char** argv) {
   prepare_process();
   const cdc::LastWords words("cdc-run", kStageFailed);
-  const int code = program(argc, argv);
+  cdc::program::SafeOutput safe;
+  const int code = program(argc, argv, safe);
   std::cout.flush();
   std::cerr.flush();
   ::_exit(code);  // all that counts is on disk; taking LibTorch down would only take time

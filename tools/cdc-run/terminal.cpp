@@ -7,6 +7,7 @@
 #include <ostream>
 #include <utility>
 
+#include "base/escape.hpp"
 #include "common/program.hpp"
 
 namespace cdc::program {
@@ -98,9 +99,9 @@ void Terminal::finish() {
 void Terminal::print(const std::string& stage, const std::string& text) {
   finish();
   if (stage.empty())
-    out_ << text << '\n';
+    out_ << terminal_text(text) << '\n';
   else
-    out_ << fmt::format("{:<{}} {}\n", stage, kNameWidth, text);
+    out_ << fmt::format("{:<{}} {}\n", terminal_word(stage), kNameWidth, terminal_text(text));
   out_.flush();
   show();
 }
@@ -109,7 +110,7 @@ void Terminal::info(const std::string& stage, const std::string& text) { print(s
 
 void Terminal::warn(const std::string& stage, const std::string& text) {
   finish();
-  errors_ << "warning: " << (stage.empty() ? "" : "stage '" + stage + "': ") << text << std::endl;
+  errors_ << "warning: " << (stage.empty() ? "" : "stage '" + terminal_word(stage) + "': ") << terminal_text(text) << std::endl;
   show();
 }
 
@@ -126,11 +127,11 @@ void Terminal::stage_ends(const std::string& stage, double seconds) {
 }
 
 std::string Terminal::line_of(const std::string& stage, const Progress& progress, const Active& active, double now) {
-  std::string line = fmt::format("{:<{}} ", stage, kNameWidth);
+  std::string line = fmt::format("{:<{}} ", terminal_word(stage), kNameWidth);
   if (progress.text.empty())
-    line += fmt::format("{} {}/{}", progress.unit, progress.done, progress.total);
+    line += fmt::format("{} {}/{}", terminal_word(progress.unit), progress.done, progress.total);
   else
-    line += progress.text;
+    line += terminal_word(progress.text);
   const std::int64_t since = progress.done - active.first, left = progress.total - progress.done;
   if (active.seen && since > 0 && left > 0 && now > active.began)
     line += fmt::format("  ETA {}", duration_text((now - active.began) * static_cast<double>(left) / static_cast<double>(since)));

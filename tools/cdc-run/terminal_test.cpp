@@ -23,6 +23,18 @@ class TerminalTest : public ::testing::Test {
   double time = 100;
 };
 
+TEST_F(TerminalTest, NamesThatWouldDriveTheTerminalAreShownAsTheyAreWritten) {
+  Terminal terminal = make(true);
+  terminal.info("a\x1b[2J", "class '\x1b]0;x\a'");
+  terminal.warn("b\r", "file \x1b[1m");
+  terminal.progress("c\x1b[H", {1, 2, "step", "\x1b[31mred"});
+  EXPECT_EQ(errors.str(), "warning: stage 'b\\u000d': file \\u001b[1m\n");
+  const std::string all = take();
+  EXPECT_NE(all.find("a\\u001b[2J"), std::string::npos) << all;
+  EXPECT_NE(all.find("\\u001b[31mred"), std::string::npos) << all;
+  for (std::size_t at = all.find('\x1b'); at != std::string::npos; at = all.find('\x1b', at + 1)) EXPECT_EQ(all.substr(at, 3), "\x1b[K");
+}
+
 TEST(TerminalText, Durations) {
   EXPECT_EQ(duration_text(0.04), "0.0 s");
   EXPECT_EQ(duration_text(3.21), "3.2 s");

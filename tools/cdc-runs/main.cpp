@@ -5,9 +5,11 @@
 #include <iostream>
 
 #include "artifact/array_file.hpp"
+#include "base/escape.hpp"
 #include "cdc/error.hpp"
 #include "common/arguments.hpp"
 #include "common/program.hpp"
+#include "common/safe_output.hpp"
 #include "exec/run_store.hpp"
 
 namespace {
@@ -19,7 +21,9 @@ enum ExitCode { kDone = 0, kWrongCommand = 2, kFailed = 4 };
 using Rows = std::vector<std::vector<std::string>>;
 
 /// Columns aligned to the left, the last one as it is.
-std::string aligned(const Rows& rows) {
+std::string aligned(Rows rows) {
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = cdc::terminal_word(cell);
   std::vector<std::size_t> widths;
   for (const auto& row : rows)
     for (std::size_t c = 0; c < row.size(); ++c) {
@@ -146,6 +150,7 @@ int program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const cdc::program::SafeOutput safe;
   cdc::program::tell_of_files_too_large();
   return program(argc, argv);
 }

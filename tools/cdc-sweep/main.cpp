@@ -15,6 +15,7 @@
 #include "cdc/error.hpp"
 #include "common/arguments.hpp"
 #include "common/program.hpp"
+#include "common/safe_output.hpp"
 #include "exec/tensor_engine.hpp"
 #include "sweep/plots.hpp"
 #include "sweep/runner.hpp"
@@ -42,6 +43,7 @@ struct Options {
   std::string device = "cpu", command_line;
   std::string executor = "local", task;
   std::vector<std::string> slurm;
+  cdc::SweepStatistics statistics;
   bool dry_run = false, check = false, table = false, wait = false, tensorboard = false;
   std::vector<fs::path> plugins;
 };
@@ -73,6 +75,11 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
   app.add_flag("--wait", o.wait, "With --executor slurm: waits for the jobs, then makes the tables; Ctrl-C leaves the jobs as they are")
       ->needs(executor);
   app.add_option("--task", o.task, "Runs this one of a plan that --executor slurm wrote, which is then FILE: what its batch scripts call");
+  std::vector<std::string> statistics;
+  app.add_option("--statistics", statistics,
+                 "Further columns of the tables: interval (of each mean, 95 %), difference (to the highest mean, over common seeds); may be given again")
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(cdc::statistics_names()));
   app.add_option("--dir", o.folder, "Folder of this sweep's runs and tables (default: sweeps/NAME)")->check(cdc::program::path_name());
   app.add_option("--cache", o.cache, "Folder of the cache (default: CDC_CACHE, else cache)")->check(cdc::program::path_name());
   app.add_flag(
@@ -91,6 +98,7 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
     if (exit_code != 0) std::cerr << "cdc-sweep: " << e.what() << "; --help lists the options\n";
     return std::nullopt;
   }
+  for (const std::string& one : statistics) o.statistics.add(one);
   if (o.jobs == 0 && o.executor == "local") o.jobs = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / o.threads);
   o.command_line = cdc::program::command_line(argc, argv);
   return o;
@@ -218,7 +226,9 @@ int run(const Options& o) {
   const cdc::TensorEngine engine = cdc::load_tensor_engine();
   cdc::Registry registry;
   cdc::program::load_plugins(registry, o.plugins);
-  const cdc::Sweep sweep = cdc::read_sweep(o.file);
+  cdc::Sweep sweep = cdc::read_sweep(o.file);
+  sweep.statistics.interval = sweep.statistics.interval || o.statistics.interval;
+  sweep.statistics.difference = sweep.statistics.difference || o.statistics.difference;
   cdc::SweepOptions options;
   options.folder = o.folder.empty() ? fs::path("sweeps") / sweep.name : o.folder;
   options.cache = o.cache;
@@ -310,6 +320,7 @@ int program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const cdc::program::SafeOutput safe;
   cdc::program::on_stop_signals(&on_signal);
   cdc::program::tell_of_files_too_large();
   ::setenv("OMP_WAIT_POLICY", "passive", 0);

@@ -57,9 +57,53 @@ function sortableTable(columns, rows, { label, rowClass }) {
   );
 }
 
+/** A column of the table: the means of its score number `at`. */
+function scoreColumn(title, at) {
+  return {
+    title,
+    number: true,
+    sort: (r) => (r.values[at] ? r.values[at].mean : null),
+    cell: (r) => {
+      const v = r.values[at];
+      if (!v || typeof v.mean !== "number") return el("span", { class: "muted", text: "none" });
+      const [mean, deviation] = spread(v.mean, v.runs > 1 ? v.deviation : null);
+      return el(
+        "span",
+        {
+          class: v.best ? "best" : "",
+          title: `mean ${v.mean}${v.runs > 1 ? `, standard deviation ${v.deviation}` : ""}, ${plural(v.runs, "run")}`,
+        },
+        v.best ? el("span", { class: "star", "aria-label": "best: ", role: "img", text: "★ " }) : "",
+        mean,
+        deviation ? el("span", { class: "deviation", text: ` ± ${deviation}` }) : "",
+      );
+    },
+  };
+}
+
+const bounds = (v) => (v && typeof v.low === "number" ? `[${score(v.low)}, ${score(v.high)}]` : "");
+
+function intervalColumn(at) {
+  return { title: "95 % interval", number: true, sort: (r) => (r.values[at] ? r.values[at].low : null), cell: (r) => bounds(r.values[at]) };
+}
+
+function differenceColumn(at) {
+  return {
+    title: "difference to the highest",
+    number: true,
+    sort: (r) => (r.values[at] && r.values[at].difference ? r.values[at].difference.mean : null),
+    cell: (r) => {
+      const v = r.values[at],
+        d = v && v.difference;
+      if (!d) return v && v.highest ? "highest" : "";
+      const p = typeof d.p !== "number" ? "" : d.p < 0.0005 ? ", p < 0.001" : `, p = ${d.p.toFixed(3)}`;
+      return `${d.mean >= 0 ? "+" : "−"}${score(Math.abs(d.mean))} ${bounds(d)}${p}`;
+    },
+  };
+}
+
 function tableSection(data, parent, drawn) {
-  const table = { labels: [], scores: [], ...data.table },
-    best = table.rows.some((r) => r.values.some((v) => v && v.best));
+  const table = { labels: [], scores: [], ...data.table };
   const repeated = table.rows.some((r) => r.values.some((v) => v && v.runs > 1));
   const columns = [
     ...table.labels.map((title, at) => ({
@@ -67,34 +111,17 @@ function tableSection(data, parent, drawn) {
       sort: (r) => (r.labels[at] !== "" && !Number.isNaN(Number(r.labels[at])) ? Number(r.labels[at]) : r.labels[at]),
       cell: (r) => r.labels[at],
     })),
-    ...table.scores.map((title, at) => ({
-      title,
-      number: true,
-      sort: (r) => (r.values[at] ? r.values[at].mean : null),
-      cell: (r) => {
-        const v = r.values[at];
-        if (!v || typeof v.mean !== "number") return el("span", { class: "muted", text: "none" });
-        const [mean, deviation] = spread(v.mean, v.runs > 1 ? v.deviation : null);
-        return el(
-          "span",
-          {
-            class: v.best ? "best" : "",
-            title: `mean ${v.mean}${v.runs > 1 ? `, standard deviation ${v.deviation}` : ""}, ${plural(v.runs, "run")}`,
-          },
-          v.best ? el("span", { class: "star", "aria-label": "best: ", role: "img", text: "★ " }) : "",
-          mean,
-          deviation ? el("span", { class: "deviation", text: ` ± ${deviation}` }) : "",
-        );
-      },
-    })),
+    ...table.scores.flatMap((title, at) => [scoreColumn(title, at), table.interval && intervalColumn(at), table.difference && differenceColumn(at)]),
     { title: "runs done", number: true, sort: (r) => r.done / Math.max(1, r.cells), cell: (r) => `${r.done} of ${r.cells}` },
-  ];
+  ].filter(Boolean);
   parent.append(
     el("p", {
       class: "muted",
       text: say(
         repeated ? "Mean ± sample standard deviation over the runs of a row." : "One run a row.",
-        best && "★ marks a score that leads every other of its column by more than the larger of both deviations.",
+        table.mark, // what ★ means
+        table.interval && "Intervals are of the mean, 95 %.",
+        table.difference && "Differences are of runs of the same seed, to the row of the highest mean; p after Holm.",
         "A heading sorts by its column.",
       ),
     }),
