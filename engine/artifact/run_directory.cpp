@@ -69,6 +69,23 @@ bool is_written_by_runs(const std::string& name) {
          std::filesystem::path(name).extension() == ".safetensors";
 }
 
+/// Weights of a run that is replaced: they are not of the next one.
+void remove_weights(const std::filesystem::path& folder) {
+  std::vector<std::string> stages;
+  try {
+    const Value run = Value::from_json(read_file(folder / kRun));
+    if (const Value* all = run.find("stages"); all != nullptr && all->is_table())
+      for (const auto& [name, stage] : all->as_table()) stages.push_back(name);
+  } catch (const Error&) {  // damaged: what it left is not known
+  }
+  std::error_code ignored, gone;
+  for (std::filesystem::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    const std::string name = it->path().filename().string();
+    if (it->path().extension() == ".safetensors" && std::find(stages.begin(), stages.end(), name.substr(0, name.find('.'))) != stages.end())
+      std::filesystem::remove(it->path(), gone);
+  }
+}
+
 /// By remove_temporaries(): left by a run that was killed before it had a record.
 bool is_half_written(const std::string& name) { return name.rfind(std::string(".") + kRun + ".tmp-", 0) == 0; }
 
@@ -120,6 +137,7 @@ RunDirectory::RunDirectory(const Request& request) {
   try {
     replaces_ = earlier_.is_null() && std::filesystem::exists(path_ / kRun, ignored);
     const bool empty = std::filesystem::is_empty(path_);
+    if (replaces_) remove_weights(path_);
     if (earlier_.is_null()) {  // before anything else is there: whenever this is killed, the folder is a run's
       Value run = Value::table();
       for (const char* name : {"pipeline", "key", "command_line"}) run[name] = "";

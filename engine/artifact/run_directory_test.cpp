@@ -176,6 +176,24 @@ TEST_F(RunDirectoryTest, AnEarlierRunsFolderIsReplacedBesideWhatElseIsThere) {
                 "that of an earlier run");
 }
 
+TEST_F(RunDirectoryTest, WeightsOfTheRunThatIsReplacedGoAndOthersStay) {
+  request.directory = folder / "mine";
+  {
+    RunDirectory run(request);
+    Value all = record("key");
+    all["stages"]["train"] = Value::table();
+    run.record(all);
+    write_file(request.directory / "train.model.safetensors", "weights");
+    write_file(request.directory / "mine.model.safetensors", "somebody's");
+  }
+  { const RunDirectory goes_on(request); }
+  EXPECT_TRUE(fs::exists(request.directory / "train.model.safetensors"));
+  request.key = "another";
+  { const RunDirectory replaced(request); }
+  EXPECT_FALSE(fs::exists(request.directory / "train.model.safetensors"));
+  EXPECT_TRUE(fs::exists(request.directory / "mine.model.safetensors"));
+}
+
 TEST_F(RunDirectoryTest, ThePipelineThatIsRunIsNotOverwritten) {
   request.directory = folder / "mine";
   request.resolved = "[pipeline]\nname = \"p\"\n";
