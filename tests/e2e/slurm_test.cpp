@@ -182,6 +182,7 @@ TEST_F(SlurmTest, AFolderThatCannotBeWrittenIsTold) {
 
 TEST_F(SlurmTest, TwoCallsDoNotSubmitAtOnce) {
   fs::create_directories(folder / "sweeps/s/slurm");
+  write_file(folder / "sweeps/s/sweep.json", "{\"sweep\": \"s\"}");
   const int fd = ::open((folder / "sweeps/s/slurm/submit.lock").c_str(), O_CREAT | O_RDWR, 0644);
   ASSERT_EQ(::flock(fd, LOCK_EX), 0);
   EXPECT_EQ(slurm(kSweep).err, "cdc-sweep: another call submits this sweep just now (sweeps/s/slurm); call again when it has\n");
