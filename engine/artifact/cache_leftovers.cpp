@@ -24,7 +24,10 @@ std::string pipeline_of(const std::string& stage) { return stage.substr(0, stage
 /// Whether a memo still speaks of a file as it is. Those of early versions name it relative to a folder that is not known here.
 bool is_memo_of_something(const fs::path& memo) {
   try {
-    const Value known = Value::from_json(read_file(memo));
+    const std::string text = read_file(memo);
+    std::error_code gone;
+    if (memo.extension() == kFolderMemo) return fs::is_directory(text.substr(0, text.find('\0')), gone);
+    const Value known = Value::from_json(text);
     const fs::path path = known.at("path").as_string();
     return path.is_absolute() && is_unchanged(path, known.at("identity"));
   } catch (const Error&) {  // it would not be believed either

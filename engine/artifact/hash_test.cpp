@@ -72,15 +72,47 @@ TEST_F(Hash, AFileWrittenJustNowIsNotRemembered) {
   EXPECT_FALSE(fs::exists(folder / "memo"));
 }
 
-TEST_F(Hash, AFolderCountsByNamesSizesAndTimes) {
+TEST_F(Hash, AFolderCountsByNamesAndBytesWhereverItLies) {
   const std::string first = fingerprint(folder / "data", "");
-  EXPECT_EQ(fingerprint(folder / "data", ""), first);
+  EXPECT_EQ(fingerprint(folder / "data/", ""), first);
   fs::rename(folder / "data/b/c.bin", folder / "data/b/d.bin");
   EXPECT_NE(fingerprint(folder / "data", ""), first);
   fs::rename(folder / "data/b/d.bin", folder / "data/b/c.bin");
-  EXPECT_EQ(fingerprint(folder / "data", ""), first);
   fs::last_write_time(folder / "data/a.bin", fs::file_time_type::clock::now());
-  EXPECT_NE(fingerprint(folder / "data", ""), first);
+  EXPECT_EQ(fingerprint(folder / "data", ""), first);
+  fs::copy(folder / "data", folder / "copy", fs::copy_options::recursive);
+  EXPECT_EQ(fingerprint(folder / "copy", ""), first);
+  for (const char* name : {"copy/.DS_Store", "copy/b/Thumbs.db"}) std::ofstream(folder / name) << "x";
+  fs::create_symlink("gone", folder / "copy/.link");
+  EXPECT_EQ(fingerprint(folder / "copy", ""), first);
+  fs::create_symlink("gone", folder / "copy/link");
+  EXPECT_NE(fingerprint(folder / "copy", ""), first);
+  fs::remove(folder / "copy/link");
+  put("copy/a.bin", "FIRST");  // as many bytes
+  EXPECT_NE(fingerprint(folder / "copy", ""), first);
+}
+
+TEST_F(Hash, AFoldersFilesAreReadOnce) {
+  const fs::path memo = folder / "memo";
+  std::int64_t read = 0;
+  const auto print = [&] {
+    read = 0;
+    return fingerprint(folder / "data", memo, [&](std::int64_t done, std::int64_t total) {
+      EXPECT_LE(done, total);
+      read = done;
+    });
+  };
+  const std::string first = print();
+  EXPECT_GT(read, 0);
+  EXPECT_EQ(print(), first);
+  EXPECT_EQ(read, 0);
+  put("data/a.bin", "FIRST");
+  const std::string second = print();
+  EXPECT_EQ(read, 5) << "that file alone";
+  EXPECT_NE(second, first);
+  for (const auto& entry : fs::directory_iterator(memo)) std::ofstream(entry.path()) << "no memo";
+  EXPECT_EQ(print(), second);
+  EXPECT_GT(read, 5);
 }
 
 TEST_F(Hash, LinksAreFollowedAndACircleEnds) {

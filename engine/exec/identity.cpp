@@ -239,7 +239,7 @@ std::uint64_t stage_seed(std::uint64_t pipeline_seed, const std::string& stage) 
 }
 
 std::vector<StageIdentity> identify_stages(const Plan& plan, const Registry& registry, const std::string& device,
-                                           const std::filesystem::path& memo_folder) {
+                                           const std::filesystem::path& memo_folder, const FilesProgress& progress) {
   std::vector<StageIdentity> all;
   std::vector<Diagnostic> problems;
   for (const PlannedStage& stage : plan.stages) {
@@ -262,14 +262,20 @@ std::vector<StageIdentity> identify_stages(const Plan& plan, const Registry& reg
       for (const auto& [parameter, source] : stage.ports) ports[parameter] = source.port;  // the node is named by the parameter itself
       record["ports"] = std::move(ports);
     }
+    const auto read = [&](std::int64_t done, std::int64_t total) {
+      constexpr std::int64_t kMegabyte = 1 << 20;
+      if (progress) progress(stage.name, {done / kMegabyte, total / kMegabyte, "MB", "reading the data files once, to tell whether they changed"});
+    };
     try {
       const Value libraries = libraries_record(stage, registry, memo_folder);
       if (!libraries.as_table().empty()) record["libraries"] = libraries;
       Value files = Value::table();
-      for (const std::filesystem::path& path : identity.component->files()) files[path.string()] = fingerprint(path, memo_folder);
+      for (const std::filesystem::path& path : identity.component->files()) files[path.string()] = fingerprint(path, memo_folder, read);
       if (!files.as_table().empty()) record["files"] = std::move(files);
       const Value resolved = identity.component->resolved(device);
       if (!resolved.is_null()) record["resolved"] = resolved;
+    } catch (const Stopped&) {
+      throw;
     } catch (const std::exception& e) {
       problems.push_back({blame(stage, e.what()), fmt::format("stage '{}': {}", stage.name, e.what())});
     }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,9 +26,12 @@ struct StageIdentity {
 /// Of the pipeline's seed and the stage's name.
 CDC_API std::uint64_t stage_seed(std::uint64_t pipeline_seed, const std::string& stage);
 
+/// How far the data files of a stage are read; may throw, which comes out.
+using FilesProgress = std::function<void(const std::string& stage, const Progress& progress)>;
+
 /// All stages of a plan, in its order. ConfigError with file:line:column of the parameter for files that are missing and the like, all at once.
 std::vector<StageIdentity> identify_stages(const Plan& plan, const Registry& registry, const std::string& device,
-                                           const std::filesystem::path& memo_folder);
+                                           const std::filesystem::path& memo_folder, const FilesProgress& progress = {});
 
 /// What makes two starts the same run: the pipeline as resolved, its stages' keys, the device.
 std::string run_key(const Plan& plan, const std::vector<StageIdentity>& identities, const std::string& device);

@@ -38,7 +38,11 @@ class Scheduler {
  public:
   Scheduler(const Plan& plan, const Registry& registry, const RunOptions& options, Cache& cache, bool mend)
       : plan_(plan), options_(options), cache_(cache), mend_(mend) {
-    schedule_.identities = identify_stages(plan, registry, options.device, cache.memo_folder());
+    schedule_.identities =
+        identify_stages(plan, registry, options.device, cache.memo_folder(), [&](const std::string& stage, const Progress& progress) {
+          if (options.stop != nullptr && *options.stop) throw Stopped("stopped while data files were read; the same command begins again");
+          if (options.observer != nullptr) options.observer->progress(stage, progress);
+        });
     if (mend) {
       std::vector<std::string> keys;
       for (const StageIdentity& identity : schedule_.identities) keys.push_back(identity.key);

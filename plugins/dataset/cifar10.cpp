@@ -20,7 +20,9 @@ class Cifar10 final : public cdc::Stage {
 
   static void describe(cdc::Schema<Cifar10>& s) {
     s.summary("CIFAR-10, binary version: 60,000 colour images of 32 x 32 in 10 classes.");
-    s.param(&Cifar10::root, "root", "Folder of data_batch_1.bin to data_batch_5.bin and test_batch.bin (cifar-10-batches-bin)").required();
+    s.param(&Cifar10::root, "root", "Folder of data_batch_1.bin to data_batch_5.bin and test_batch.bin (cifar-10-batches-bin)")
+        .required()
+        .no_effect_on_result();  // what lies there counts: files()
     s.param(&Cifar10::split, "split", "Which samples").choices({"train", "test", "train+test"});
     s.param(&Cifar10::allow_partial, "allow_partial", "Take the training batches that are there, though some are missing; the split then says so");
     s.output(kData);

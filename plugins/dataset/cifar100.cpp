@@ -20,7 +20,9 @@ class Cifar100 final : public cdc::Stage {
 
   static void describe(cdc::Schema<Cifar100>& s) {
     s.summary("CIFAR-100, binary version: 60,000 colour images of 32 x 32 in 100 classes, or 20 (\"CIFAR-100-20\").");
-    s.param(&Cifar100::root, "root", "Folder of train.bin, test.bin and the two files of class names (cifar-100-binary)").required();
+    s.param(&Cifar100::root, "root", "Folder of train.bin, test.bin and the two files of class names (cifar-100-binary)")
+        .required()
+        .no_effect_on_result();  // what lies there counts: files()
     s.param(&Cifar100::split, "split", "Which samples").choices({"train", "test", "train+test"});
     s.param(&Cifar100::label, "label", "Which classes: the 20 coarse ones, as clustering papers take them, or the 100 fine ones")
         .choices({"coarse", "fine"});

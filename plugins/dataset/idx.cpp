@@ -96,7 +96,8 @@ class IdxStage final : public cdc::Stage {
 
   static void describe(cdc::Schema<IdxStage>& s) {
     s.summary("MNIST and its kin (Fashion-MNIST, KMNIST, EMNIST): IDX files, gzip or plain.");
-    s.param(&IdxStage::root, "root", "Folder of the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...; with or without .gz");
+    s.param(&IdxStage::root, "root", "Folder of the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...; with or without .gz")
+        .no_effect_on_result();  // what lies there counts: files()
     s.param(&IdxStage::split, "split", "Which samples").choices({"train", "test", "train+test"});
     s.param(&IdxStage::prefix, "prefix", "What the files' names begin with, e.g. \"emnist-balanced-\"");
     s.param(&IdxStage::names, "class_names", "Names of the classes in order of the labels; empty: the labels' numbers");

@@ -29,7 +29,9 @@ class Stl10 final : public cdc::Stage {
 
   static void describe(cdc::Schema<Stl10>& s) {
     s.summary("STL-10, binary version: 13,000 colour images of 96 x 96 in 10 classes, and 100,000 without labels.");
-    s.param(&Stl10::root, "root", "Folder of train_X.bin, train_y.bin, test_X.bin, test_y.bin and unlabeled_X.bin (stl10_binary)").required();
+    s.param(&Stl10::root, "root", "Folder of train_X.bin, train_y.bin, test_X.bin, test_y.bin and unlabeled_X.bin (stl10_binary)")
+        .required()
+        .no_effect_on_result();  // what lies there counts: files()
     s.param(&Stl10::split, "split", "Which samples; with unlabeled ones nothing can be scored by labels")
         .choices({"train", "test", "train+test", "unlabeled", "train+unlabeled", "train+test+unlabeled"});
     s.output(kData);

@@ -89,7 +89,7 @@ class CDC_API Stage : public Component {
   ~Stage() override;
   virtual void run(StageContext& context) = 0;
   /// Files whose contents the result depends on, read before the stage's key is made: a file counts by its bytes, a folder by the relative
-  /// paths, sizes and times of the files below it. cdc::Error where one is missing.
+  /// paths and bytes of the files below it. cdc::Error where one is missing.
   virtual std::vector<std::filesystem::path> files() const { return {}; }
   /// What else the key must hold: things that "auto" parameters resolve to on this machine. Table or null.
   virtual Value resolved(const std::string& /*device*/) const { return {}; }
