@@ -88,7 +88,7 @@ TEST_F(Cifar, NamesAFileThatCannotBeRead) {
   std::filesystem::remove(folder.path() / "test_batch.bin");
   std::filesystem::create_directory(folder.path() / "test_batch.bin");
   EXPECT_EQ(error_of([&] { open_dataset("dataset.cifar10", parameters("test")); }),
-            (folder.path() / "test_batch.bin").string() + ": cannot be read: Is a directory");
+            (folder.path() / "test_batch.bin").string() + ": is no file but a folder, pipe or device");
 }
 
 TEST_F(Cifar, NamesALabelOutOfRange) {

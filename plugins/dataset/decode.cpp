@@ -11,11 +11,13 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <csetjmp>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string_view>
 #include <vector>
 
 #include "cdc/error.hpp"
@@ -222,33 +224,121 @@ Image decode_png(const std::uint8_t* data, std::size_t size, int channels, const
 
 }  // namespace
 
-Image decode_image(const std::uint8_t* data, std::size_t size, int channels, const std::string& name) {
-  static constexpr std::uint8_t kPng[] = {0x89, 'P', 'N', 'G', 0x0d, 0x0a, 0x1a, 0x0a};
-  if (size >= 3 && data[0] == 0xff && data[1] == 0xd8 && data[2] == 0xff) return decode_jpeg(data, size, channels, name);
-  if (size >= sizeof(kPng) && std::memcmp(data, kPng, sizeof(kPng)) == 0) return decode_png(data, size, channels, name);
-  throw Error(fmt::format("{}: neither JPEG nor PNG by its contents{}", name, size == 0 ? " (it is empty)" : ""));
+namespace {
+
+constexpr std::uint8_t kPng[] = {0x89, 'P', 'N', 'G', 0x0d, 0x0a, 0x1a, 0x0a};
+constexpr std::size_t kMaximumBytes = std::size_t{1} << 31;  // no encoder makes so large a file of kMaximumPixels
+
+bool is_jpeg(const std::uint8_t* data, std::size_t size) { return size >= 3 && data[0] == 0xff && data[1] == 0xd8 && data[2] == 0xff; }
+bool is_png(const std::uint8_t* data, std::size_t size) { return size >= sizeof(kPng) && std::memcmp(data, kPng, sizeof(kPng)) == 0; }
+
+/// What else a file is that is called an image; empty where that is not known.
+std::string other_kind(const std::uint8_t* data, std::size_t size) {
+  const std::string_view head(reinterpret_cast<const char*>(data), std::min<std::size_t>(size, 64));
+  const auto begins = [&](std::string_view text) { return head.substr(0, text.size()) == text; };
+  const std::string_view brand = begins("RIFF") || (head.size() > 11 && head.substr(4, 4) == "ftyp") ? head.substr(8, 4) : std::string_view();
+  if (size == 0) return " (it is empty)";
+  if (begins("GIF8")) return " (it is a GIF)";
+  if (brand == "WEBP") return " (it is a WebP)";
+  if (brand == "avif" || brand == "avis") return " (it is an AVIF)";
+  if (brand.substr(0, 3) == "hei" || brand == "mif1") return " (it is a HEIC)";
+  if (begins("BM")) return " (it is a BMP)";
+  if (begins({"II*\0", 4}) || begins({"MM\0*", 4})) return " (it is a TIFF)";
+  if (begins("version https://git-lfs")) return " (it is a pointer of Git LFS: fetch the files, git lfs pull)";
+  const std::size_t text = head.find_first_not_of(" \t\r\n");
+  if (text != std::string_view::npos && head[text] == '<') return " (it is a page or a text of markup: a download that failed?)";
+  return "";
 }
 
-Image decode_file(const std::string& path, int channels) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw Error(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
-  struct Close {
-    int fd;
-    ~Close() { ::close(fd); }
-  } const close{fd};
-  struct stat status;
-  if (::fstat(fd, &status) != 0) throw Error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
-  const auto size = static_cast<std::size_t>(status.st_size);
-  const std::unique_ptr<std::uint8_t[]> bytes(new std::uint8_t[size + 1]);
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got = ::read(fd, bytes.get() + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
+/// A regular file, open for reading.
+class OpenFile {
+ public:
+  explicit OpenFile(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (fd_ < 0) throw Error(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
+    if (::fstat(fd_, &status_) != 0 || !S_ISREG(status_.st_mode)) {
+      ::close(fd_);
+      throw Error(fmt::format("{}: is no file but a {}", path, S_ISDIR(status_.st_mode) ? "folder" : "pipe or device"));
+    }
   }
-  return decode_image(bytes.get(), done, channels, path);
+  ~OpenFile() { ::close(fd_); }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  const struct stat& status() const { return status_; }
+  std::size_t size() const { return static_cast<std::size_t>(status_.st_size); }
+  /// How many of the `size` bytes from `at` on are there.
+  std::size_t read(std::uint8_t* out, std::size_t at, std::size_t size) const {
+    std::size_t done = 0;
+    while (done < size) {
+      const ssize_t got = ::pread(fd_, out + done, size - done, static_cast<off_t>(at + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw Error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+  Image decode(int channels) const {
+    std::uint8_t head[64];
+    if (const std::size_t got = read(head, 0, sizeof(head)); !is_jpeg(head, got) && !is_png(head, got))
+      return decode_image(head, got, channels, path_);
+    if (size() > kMaximumBytes) throw Error(fmt::format("{}: {} bytes are too many for an image; it is taken for damaged", path_, size()));
+    const std::unique_ptr<std::uint8_t[]> bytes(new std::uint8_t[size()]);
+    return decode_image(bytes.get(), read(bytes.get(), 0, size()), channels, path_);
+  }
+
+ private:
+  const std::string& path_;
+  int fd_;
+  struct stat status_ {};
+};
+
+/// True where the file is whole for all that its first bytes, a JPEG's segments and its last bytes say.
+bool seems_whole(const OpenFile& file) {
+  static constexpr std::uint8_t kEnd[] = {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
+  std::uint8_t head[4096], tail[sizeof(kEnd)];
+  const std::size_t got = file.read(head, 0, sizeof(head));
+  if (got < 33 || file.read(tail, file.size() - sizeof(tail), sizeof(tail)) < sizeof(tail)) return false;
+  const auto pair = [](const std::uint8_t* at) { return std::uint64_t{at[0]} << 8 | at[1]; };
+  const auto possible = [](std::uint64_t height, std::uint64_t width) { return height * width > 0 && height * width <= kMaximumPixels; };
+  if (is_png(head, got))
+    return std::memcmp(head + 12, "IHDR", 4) == 0 && std::memcmp(tail, kEnd, sizeof(kEnd)) == 0 &&
+           possible(pair(head + 16) << 16 | pair(head + 18), pair(head + 20) << 16 | pair(head + 22));
+  if (!is_jpeg(head, got) || tail[10] != 0xff || tail[11] != 0xd9) return false;
+  std::size_t at = 2;
+  for (int segments = 0; segments < 200; ++segments) {  // from one to the next, to the frame's header
+    std::uint8_t further[9];
+    const std::uint8_t* segment = at + 9 <= got ? head + at : further;
+    if (segment == further && file.read(further, at, sizeof(further)) < sizeof(further)) return false;
+    if (segment[0] != 0xff) return false;
+    const std::uint8_t marker = segment[1];
+    if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) return possible(pair(segment + 5), pair(segment + 7));
+    at += 2 + static_cast<std::size_t>(pair(segment + 2));
+  }
+  return false;
+}
+
+}  // namespace
+
+Image decode_image(const std::uint8_t* data, std::size_t size, int channels, const std::string& name) {
+  if (is_jpeg(data, size)) return decode_jpeg(data, size, channels, name);
+  if (is_png(data, size)) return decode_png(data, size, channels, name);
+  throw Error(fmt::format("{}: neither JPEG nor PNG by its contents{}", name, other_kind(data, size)));
+}
+
+Image decode_file(const std::string& path, int channels) { return OpenFile(path).decode(channels); }
+
+FileLook look_at_file(const std::string& path, int channels) {
+  FileLook look;
+  try {
+    const OpenFile file(path);
+    look.bytes = file.size();
+    look.identity = {file.status().st_dev, file.status().st_ino};
+    if (!seems_whole(file)) file.decode(channels);
+  } catch (const Error& error) {
+    look.damage = error.what();
+  }
+  return look;
 }
 
 }  // namespace cdc::dataset

@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 fs::path need_file(const fs::path& path, const std::string& of, const std::string& or_else) {
   if (!fs::exists(path))
     throw Error(fmt::format("{}: not there; set root to the folder of the binary version's files ({}){}", path.string(), of, or_else));
+  if (!fs::is_regular_file(path)) throw Error(fmt::format("{}: is no file but a folder, pipe or device", path.string()));
   return path;
 }
 
@@ -41,6 +42,7 @@ std::vector<std::uint8_t> read_bytes(const fs::path& file, std::size_t begin, st
 }
 
 std::vector<std::string> read_class_names(const fs::path& file, std::size_t classes) {
+  if (!fs::is_regular_file(file)) throw Error(fmt::format("{}: is no file but a folder, pipe or device", file.string()));
   std::ifstream in(file);
   if (!in) throw Error(fmt::format("{}: cannot be opened", file.string()));
   std::vector<std::string> names;

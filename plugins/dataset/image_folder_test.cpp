@@ -3,10 +3,13 @@
 #include <jpeglib.h>
 #include <png.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <functional>
 #include <map>
 #include <sstream>
+#include <tuple>
 
 #include "dataset_test.hpp"
 #include "support/files.hpp"
@@ -112,9 +115,11 @@ void expect_near(const cdc::Image& image, int height, int width, int channels, c
 class ImageFolder : public ::testing::Test {
  protected:
   std::shared_ptr<const cdc::Dataset> open(const cdc::Value::Table& more = {}) {
-    cdc::Value::Table p{{"root", folder.path().string()}};
-    p.insert(p.end(), more.begin(), more.end());
+    cdc::Value::Table p = more;
+    if (std::none_of(more.begin(), more.end(), [](const auto& entry) { return entry.first == "root"; }))
+      p.emplace_back("root", folder.path().string());
     harness.outputs.clear();
+    harness.warnings.clear();
     return open_dataset("dataset.image_folder", p, harness);
   }
   std::string message(const cdc::Value::Table& more = {}) {
@@ -167,7 +172,7 @@ TEST_F(ImageFolder, SplitsAreSubfolders) {
   EXPECT_EQ(both->labels(), (std::vector<std::int32_t>{0, 0, 1}));
   EXPECT_EQ(both->split(), "train+val");
   EXPECT_EQ(cdc::test::parts_of(*both), "train 1, val 2");
-  EXPECT_EQ(message({{"split", "train+test"}}), path("test") + ": no such folder; split = \"train+test\" needs it");
+  EXPECT_EQ(message({{"split", "train+test"}}), path("test") + ": no such folder; split = \"train+test\" needs it; there are 'train' and 'val'");
   EXPECT_EQ(message({{"split", "train+"}}), "plugin 'dataset.image_folder': split = \"train+\": names of splits joined by + are expected");
 }
 
@@ -179,8 +184,8 @@ TEST_F(ImageFolder, TakesTheClassesOfAList) {
       cdc::test::make<cdc::Stage>("dataset.image_folder", cdc::Value::Table{{"root", folder.path().string()}, {"classes", list.string()}});
   EXPECT_EQ(stage->files(), (std::vector<std::filesystem::path>{folder.path() / "train/n03", folder.path() / "train/n01", list}));
   folder.write("list.txt", "n01\nn04\n");
-  EXPECT_EQ(message({{"classes", list.string()}}), path("train/n04") + ": no such class folder; " + list.string() + " names it");
-  EXPECT_EQ(error_of([&] { stage->files(); }), path("train/n04") + ": no such class folder; " + list.string() + " names it");
+  EXPECT_EQ(message({{"classes", list.string()}}), path("train/n04") + ": no such class folder; " + list.string() + " names it; did you mean 'n01'?");
+  EXPECT_EQ(error_of([&] { stage->files(); }), path("train/n04") + ": no such class folder; " + list.string() + " names it; did you mean 'n01'?");
   folder.write("list.txt", "n01\nn02\nn01\n");
   EXPECT_EQ(message({{"classes", list.string()}}), list.string() + ":3: class folder n01 a second time");
   folder.write("list.txt", "# nothing\n");
@@ -216,12 +221,13 @@ TEST_F(ImageFolder, NamesWhatIsWrongWithTheFolder) {
               open_dataset("dataset.image_folder", {{"root", path("gone")}});
             }),
             path("gone") + ": no such folder; set root to the folder of the images");
-  EXPECT_EQ(message(), folder.path().string() + ": no image (.jpg, .jpeg, .png) and no folder in it");
+  EXPECT_EQ(message(), folder.path().string() + ": no image (.jpg, .jpeg, .jpe, .jfif, .png) and no folder in it");
   folder.write("train/ape/1.png", flat_png(1));
   std::filesystem::create_directories(folder.path() / "train/bee");
   EXPECT_EQ(
       message(),
-      path("train/bee") + ": no image (.jpg, .jpeg, .png) below this class folder; remove it, or name the classes to take in a file (classes = ...)");
+      path("train/bee") +
+          ": no image (.jpg, .jpeg, .jpe, .jfif, .png) below this class folder; remove it, or name the classes to take in a file (classes = ...)");
   folder.write("train/bee/1.png", flat_png(1));
   folder.write("train/stray.png", flat_png(1));
   EXPECT_EQ(message(), path("train/stray.png") +
@@ -277,27 +283,153 @@ TEST_F(ImageFolder, DecodesEveryKindOfPng) {
   expect_near(grey->image(3), 5, 7, 1, ramp, 0);
 }
 
-TEST_F(ImageFolder, ADamagedFileIsNamedWhenItIsDecoded) {
+TEST_F(ImageFolder, ADamagedFileIsNamed) {
   const std::string whole = jpeg(64, 64, 3, ramp);
-  folder.write("a.jpg", whole.substr(0, whole.size() * 2 / 3));
-  folder.write("b.jpg", whole.substr(0, 20));
   const std::string p = png(40, 40, PNG_COLOR_TYPE_RGB, [](int y, int x, int c) { return y * x * 7 + c; });
-  folder.write("c.png", p.substr(0, p.size() / 2));
   std::string flipped = p;
   flipped[p.size() / 2] ^= 0x10;
+  const std::string hint = "; 1 of 2 images cannot be read: mend or remove it, or set on_damaged = \"skip\" to leave out what cannot be read";
+  folder.write("z.jpg", whole);
+  // What the beginning or the end tells: before any training.
+  for (const auto& [name, bytes, said] :
+       {std::tuple(std::string("a.jpg"), whole.substr(0, whole.size() * 2 / 3), std::string(": damaged JPEG (Premature end of JPEG file)")),
+        std::tuple(std::string("b.jpg"), whole.substr(0, 20), std::string(": damaged JPEG (")),
+        std::tuple(std::string("c.png"), p.substr(0, p.size() / 2), std::string(": damaged PNG (cut short)")),
+        std::tuple(std::string("e.png"), std::string("GIF89a"), std::string(": neither JPEG nor PNG by its contents (it is a GIF)")),
+        std::tuple(std::string("f.jpg"), std::string("\n<!DOCTYPE html><html>404"),
+                   std::string(": neither JPEG nor PNG by its contents (it is a page or a text of markup: a download that failed?)")),
+        std::tuple(std::string("g.png"), std::string(), std::string(": neither JPEG nor PNG by its contents (it is empty)"))}) {
+    folder.write(name, bytes);
+    const std::string text = message();
+    EXPECT_EQ(text.find(path(name) + said), 0u) << text;
+    EXPECT_NE(text.find(hint), std::string::npos) << text;
+    std::filesystem::remove(folder.path() / name);
+  }
+  // What lies between: when it is decoded.
   folder.write("d.png", flipped);
-  folder.write("e.png", "GIF89a");
-  folder.write("f.png", "");
   const auto data = open();
   const auto text = [&](std::int64_t i) { return error_of([&] { data->image(i); }); };
-  EXPECT_EQ(text(0), path("a.jpg") + ": damaged JPEG (Premature end of JPEG file)");
-  EXPECT_EQ(text(1).find(path("b.jpg") + ": damaged JPEG ("), 0u) << text(1);
-  EXPECT_EQ(text(2), path("c.png") + ": damaged PNG (cut short)");
-  EXPECT_EQ(text(3).find(path("d.png") + ": damaged PNG ("), 0u) << text(3);
-  EXPECT_EQ(text(4), path("e.png") + ": neither JPEG nor PNG by its contents");
-  EXPECT_EQ(text(5), path("f.png") + ": neither JPEG nor PNG by its contents (it is empty)");
-  std::filesystem::remove(folder.path() / "f.png");
-  EXPECT_EQ(text(5), path("f.png") + ": cannot be opened: No such file or directory");
+  EXPECT_EQ(text(0).find(path("d.png") + ": damaged PNG ("), 0u) << text(0);
+  EXPECT_NE(text(0).find("; mend it, or set on_damaged = \"skip\" to leave out what cannot be read"), std::string::npos) << text(0);
+  std::filesystem::remove(folder.path() / "d.png");
+  EXPECT_EQ(text(0).find(path("d.png") + ": cannot be opened: No such file or directory"), 0u) << text(0);
+}
+
+TEST_F(ImageFolder, PipesFoldersAndSparseFilesAreNotWaitedFor) {
+  folder.write("train/ape/1.png", flat_png(1));
+  ASSERT_EQ(::mkfifo(path("train/ape/2.jpg").c_str(), 0600), 0);
+  EXPECT_EQ(message().find(path("train/ape/2.jpg") + ": is no file but a pipe or device; 1 of 2 images cannot be read"), 0u) << message();
+  std::filesystem::remove(path("train/ape/2.jpg"));
+  folder.write("train/ape/3.jpg/4.png", flat_png(4));  // a folder, whatever it is called
+  EXPECT_EQ(open()->size(), 2);
+  folder.write("train/ape/5.jpg", jpeg(16, 24, 3, ramp));
+  std::filesystem::resize_file(path("train/ape/5.jpg"), std::uintmax_t{1} << 40);  // a terabyte of holes
+  EXPECT_EQ(message().find(path("train/ape/5.jpg") + ": 1099511627776 bytes are too many for an image; it is taken for damaged"), 0u) << message();
+  const auto kept = open({{"on_damaged", "skip"}});
+  EXPECT_EQ(kept->size(), 2);
+}
+
+TEST_F(ImageFolder, WhatIsLeftOutIsCountedByEnding) {
+  for (const char* name : {"1.jpg", "2.JPEG", "3.jfif", "4.jpe", "5.png"}) folder.write(std::string("train/ape/") + name, flat_png(1));
+  for (const char* name : {"a.webp", "b.WEBP", "c.gif", "notes.txt", "._1.jpg", ".DS_Store", "Thumbs.db", "@eaDir/1.jpg"})
+    folder.write(std::string("train/ape/") + name, "x");
+  EXPECT_EQ(open()->size(), 5);
+  ASSERT_EQ(harness.warnings.size(), 1u);
+  EXPECT_EQ(
+      harness.warnings[0],
+      "4 of 9 files are no image by their ending (1 .gif, 1 .txt, 2 .webp), and are left out; images of other formats are among them (1 .gif, 2 "
+      ".webp): convert them to PNG or JPEG to have them");
+  ASSERT_EQ(harness.summaries.size(), 1u);
+  EXPECT_EQ(harness.summaries[0].first, "left_out");
+  EXPECT_EQ(harness.summaries[0].second.to_json(), R"({".gif":1,".txt":1,".webp":2})");
+  folder.write("train/bee/1.webp", "x");
+  EXPECT_NE(message().find("; there are images of other formats (1 .webp): convert them to PNG or JPEG"), std::string::npos) << message();
+}
+
+TEST_F(ImageFolder, ALinkUpwardsIsNotFollowedAndOneSidewaysIsTold) {
+  folder.write("train/ape/1.png", flat_png(1));
+  folder.write("train/bee/2.png", flat_png(2));
+  std::filesystem::create_directory_symlink(folder.path(), path("train/ape/up"));
+  std::filesystem::create_directory_symlink(path("train/ape"), path("train/ape/self"));
+  EXPECT_EQ(open()->size(), 2);
+  ASSERT_EQ(harness.warnings.size(), 2u);
+  EXPECT_EQ(harness.warnings[0], path("train/ape/self") + ": a link to a folder that it lies in is not followed");
+  std::filesystem::remove(path("train/ape/up"));
+  std::filesystem::remove(path("train/ape/self"));
+  std::filesystem::create_symlink(path("train/ape/1.png"), path("train/bee/3.png"));
+  EXPECT_EQ(open()->size(), 3);
+  ASSERT_EQ(harness.warnings.size(), 1u);
+  EXPECT_EQ(harness.warnings[0],
+            "1 of 3 images are others once more, by links (" + path("train/ape/1.png") + " and " + path("train/bee/3.png") + "): each counts");
+}
+
+TEST_F(ImageFolder, AMissingSplitMakesNoClassesOfTheOthers) {
+  for (const char* name : {"train/ape/1.png", "validation/ape/1.png"}) folder.write(name, flat_png(1));
+  const std::string refused = ", and its folders look like those of splits, not of classes";
+  for (const auto& [split, hint] : {std::pair("test", "; there are 'train' and 'validation'"), std::pair("val", "; did you mean 'validation'?"),
+                                    std::pair("Train", "; did you mean 'train'?")}) {
+    const std::string text = message({{"split", split}});
+    EXPECT_EQ(text, folder.path().string() + ": it has no folder '" + split + "' for split = \"" + split + "\"" + refused + hint +
+                        "; set split to one of them, or, if they are classes, name them in a file (classes = ...)");
+  }
+  EXPECT_EQ(open({{"root", path("train")}})->size(), 1) << "no folder of a split's name there: classes";
+}
+
+TEST_F(ImageFolder, AClassMayBeCalledAsASplitIs) {
+  for (const char* name : {"bus/1.png", "car/1.png", "train/1.png"}) folder.write(name, flat_png(1));
+  EXPECT_EQ(open({{"split", "all"}})->class_names(), (std::vector<std::string>{"bus", "car", "train"}));
+  open();
+  ASSERT_EQ(harness.warnings.size(), 1u);
+  EXPECT_EQ(harness.warnings[0], path("train") +
+                                     " is taken as a split without labels, and the folders beside it ('bus' and 'car') are left out: if they all are "
+                                     "classes, set split to a name that no folder has, such as \"all\"");
+}
+
+TEST_F(ImageFolder, ARootOfTheWrongLevelIsNamed) {
+  folder.write("set/train/ape/1.png", flat_png(1));
+  folder.write("set/val/ape/1.png", flat_png(1));
+  EXPECT_EQ(message(),
+            folder.path().string() + ": the folders of splits ('train' and 'val') lie one level deeper; set root = \"" + path("set") + "\"");
+  folder.write("pets/train/pets/ape/1.png", flat_png(1));
+  folder.write("pets/train/pets/bee/1.png", flat_png(1));
+  EXPECT_NE(message({{"root", path("pets")}})
+                .find("its only folder 'pets' has no image in it but folders ('ape' and 'bee'); if those are the classes, "
+                      "set root = \"" +
+                      path("pets/train/pets") + "\""),
+            std::string::npos);
+  folder.write("mv/nut/train/1.png", flat_png(1));
+  folder.write("mv/nut/test/1.png", flat_png(1));
+  folder.write("mv/bolt/train/1.png", flat_png(1));
+  EXPECT_NE(message({{"root", path("mv")}}).find(path("mv/bolt") + ": the class folder holds folders of splits ('train')"), std::string::npos);
+  open({{"root", path("set/val")}});
+  ASSERT_EQ(harness.warnings.size(), 1u);
+  EXPECT_EQ(harness.warnings[0],
+            "the images are those of the folder 'val', and every score will say that they are of split 'train': set split = \"val\"");
+}
+
+TEST_F(ImageFolder, AListNamesClassesWithSpacesAndNumberSigns) {
+  for (const char* name : {"train/hot dog/1.png", "train/#1/1.png", "train/n01/1.png"}) folder.write(name, flat_png(1));
+  const auto list = folder.write("list.txt", "\xef\xbb\xbfhot dog\r\n# a comment\n#1\nn01 hen of the woods\n");
+  EXPECT_EQ(open({{"classes", list.string()}})->class_names(), (std::vector<std::string>{"hot dog", "#1", "n01"}));
+}
+
+TEST_F(ImageFolder, ClassesThatSplitsDoNotShareAreTold) {
+  for (const char* name : {"train/Ape/1.png", "train/bee/1.png", "val/ape/1.png", "val/bee/1.png"}) folder.write(name, flat_png(1));
+  EXPECT_EQ(open({{"split", "train+val"}})->labels(), (std::vector<std::int32_t>{0, 2, 1, 2}));
+  EXPECT_EQ(harness.warnings, (std::vector<std::string>{path("train") + ": it has no folder of the class 'ape', which the other splits have",
+                                                        path("val") + ": it has no folder of the class 'Ape', which the other splits have",
+                                                        "the class folders 'Ape' and 'ape' differ in case alone: they are two classes"}));
+}
+
+TEST_F(ImageFolder, TheFingerprintIsOfNamesAndSizesWhereverTheyLie) {
+  for (const char* name : {"train/ape/1.png", "train/bee/2.png", "copy/ape/1.png", "copy/bee/2.png", "other/ape/1.png"})
+    folder.write(name, flat_png(1));
+  folder.write("other/bee/2.png", jpeg(16, 24, 3, ramp));
+  const std::string first = open()->fingerprint();
+  EXPECT_EQ(first.find("2 images, ape/1.png to bee/2.png ("), 0u) << first;
+  for (const char* root : {"train", "train/", "copy"})
+    EXPECT_EQ(open_dataset("dataset.image_folder", {{"root", path(root)}}, harness)->fingerprint(), first);
+  EXPECT_NE(open_dataset("dataset.image_folder", {{"root", path("other")}}, harness)->fingerprint(), first);
 }
 
 TEST_F(ImageFolder, RefusesAnImageOfAbsurdSize) {
@@ -316,21 +448,22 @@ TEST_F(ImageFolder, RefusesAnImageOfAbsurdSize) {
   ASSERT_NE(frame, std::string::npos);
   j[frame + 5] = j[frame + 7] = static_cast<char>(0xfe);  // 65040 x 65040
   folder.write("b.jpg", j);
-  const auto data = open();
-  EXPECT_EQ(error_of([&] { data->image(0); }),
-            path("a.png") + ": 65282 x 65282 pixels are too many for an image of a data set; it is taken for damaged");
-  EXPECT_EQ(error_of([&] { data->image(1); }),
-            path("b.jpg") + ": 65040 x 65040 pixels are too many for an image of a data set; it is taken for damaged");
+  EXPECT_EQ(message().find(path("a.png") + ": 65282 x 65282 pixels are too many for an image of a data set; it is taken for damaged"), 0u)
+      << message();
+  std::filesystem::remove(folder.path() / "a.png");
+  EXPECT_EQ(message().find(path("b.jpg") + ": 65040 x 65040 pixels are too many for an image of a data set; it is taken for damaged"), 0u)
+      << message();
 }
 
 TEST_F(ImageFolder, NamesWhatCannotBeRead) {
   folder.write("a.png", flat_png(1));
   std::filesystem::create_symlink("gone", folder.path() / "b.png");
-  const auto data = open();
-  EXPECT_EQ(error_of([&] { data->image(1); }), path("b.png") + ": cannot be opened: No such file or directory");
+  EXPECT_EQ(message().find(path("b.png") + ": cannot be opened: No such file or directory; 1 of 2 images cannot be read"), 0u) << message();
+  const auto data = open({{"on_damaged", "skip"}});
+  EXPECT_EQ(data->size(), 1);
   std::filesystem::remove(folder.path() / "a.png");
   std::filesystem::create_directory(folder.path() / "a.png");
-  EXPECT_EQ(error_of([&] { data->image(0); }), path("a.png") + ": cannot be read: Is a directory");
+  EXPECT_EQ(error_of([&] { data->image(0); }), path("a.png") + ": is no file but a folder");
 }
 
 TEST_F(ImageFolder, SkipLeavesDamagedFilesOut) {

@@ -106,7 +106,7 @@ TEST_F(Stl10, NamesLabelsThatDoNotFit) {
 TEST_F(Stl10, NamesAFileThatCannotBeRead) {
   std::filesystem::remove(folder.path() / "test_X.bin");
   std::filesystem::create_directory(folder.path() / "test_X.bin");
-  EXPECT_EQ(error("test"), file("test_X.bin") + ": cannot be read: Is a directory");
+  EXPECT_EQ(error("test"), file("test_X.bin") + ": is no file but a folder, pipe or device");
 }
 
 }  // namespace
