@@ -4,6 +4,7 @@
 #include <chrono>
 #include <mutex>
 #include <new>
+#include <set>
 #include <utility>
 
 #include "artifact/array_file.hpp"
@@ -257,6 +258,22 @@ void write_to_cache(RunState& run, std::size_t index, const Context& context, co
   pending->commit(entry);
 }
 
+/// How many images a data set that was opened has, of which splits and classes: on screen, in the log, in summary.json.
+void tell_data(RunState& run, std::size_t index, const Dataset& data) {
+  Value splits = Value::table();
+  std::string of;
+  for (const SplitPart& part : data.parts()) {
+    splits[part.name] = part.samples;
+    of += fmt::format("{}{} {}", of.empty() ? "" : ", ", part.name, part.samples);
+  }
+  const auto classes = static_cast<std::int64_t>(std::set<std::int32_t>(data.labels().begin(), data.labels().end()).size());
+  Value& told = run.told[index].summary;
+  told["images"] = data.size();
+  told["classes"] = classes;
+  told["splits"] = std::move(splits);
+  run.info(index, fmt::format("{} images ({}), {}", data.size(), of, data.labels().empty() ? "no labels" : fmt::format("{} classes", classes)));
+}
+
 void work(RunState& run, std::size_t index) {
   const PlannedStage& stage = run.plan.stages[index];
   const std::string& key = run.schedule.identities[index].key;
@@ -290,6 +307,8 @@ void work(RunState& run, std::size_t index) {
       throw Error(fmt::format("it ended without giving its output '{}'; the plugin is faulty ({})", port->name, stage.info->library));
   for (const PortInfo* port : outputs) run.keep(index, port->name, context.given(port->name));
   run.told[index].summary = context.told();
+  for (const PortInfo* port : outputs)
+    if (port->type == PortType::dataset) tell_data(run, index, *std::static_pointer_cast<const Dataset>(context.given(port->name)));
   run.told[index].warnings = context.warnings();
   run.told[index].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (stage.info->cached) {

@@ -31,6 +31,15 @@ TEST_F(RunnerTest, StagesRunAfterWhatTheyRead) {
   }
 }
 
+TEST_F(RunnerTest, WhatADataSetHoldsIsTold) {
+  const RunResult result = run();
+  EXPECT_TRUE(listener.heard("images: 10 images (train 10), 2 classes"));
+  const Value& told = result.summary.at("stages").at("images");
+  EXPECT_EQ(told.at("images").as_integer(), 10);
+  EXPECT_EQ(told.at("classes").as_integer(), 2);
+  EXPECT_EQ(told.at("splits").at("train").as_integer(), 10);
+}
+
 TEST_F(RunnerTest, ResultsSayWhichSamplesTheyAreOf) {
   const auto collection = [&] {
     const RunResult result = run({"stage.images.path=" + (folder / "names").string()});

@@ -17,7 +17,7 @@ class Clustering final : public cdc::Stage {
 
   static void describe(cdc::Schema<Clustering>& s) {
     s.summary("Scores of clusterings against labels: ACC, NMI, ARI, AMI, purity, homogeneity, completeness; and how samples spread over clusters.");
-    s.unseeded();
+    s.version(2).unseeded();
     s.input(kPrediction).input(kData).output(kScores);
     s.scores(kPrediction, {"acc", "nmi", "ari", "ami", "purity", "homogeneity", "completeness", "v_measure", "entropy", "entropy_nats",
                            "largest_share", "empty_clusters"});
@@ -84,7 +84,7 @@ class Clustering final : public cdc::Stage {
     if (labels.empty()) {
       protocol["note"] = "no labels: only how samples spread over clusters";
     } else {
-      protocol["classes"] = data.class_names().size();
+      protocol["classes"] = cdc::metric::classes_of(data);
       protocol["matching"] = "Hungarian, one to one";
       protocol["nmi_average"] = "arithmetic";
     }

@@ -28,6 +28,15 @@ Value run(StageHarness& harness, std::shared_ptr<Dataset> data, const std::vecto
   return std::static_pointer_cast<const Scores>(harness.outputs.at("scores"))->values;
 }
 
+TEST(ClusteringStage, AClassWithoutSamplesIsNone) {
+  StageHarness harness;
+  std::vector<std::string> names;
+  for (int k = 0; k <= 200; ++k) names.push_back(std::to_string(k));
+  const Value scores = run(harness, std::make_shared<Labelled>(4, std::vector<std::int32_t>{0, 7, 200, 7}, names), {assignment({0, 1, 2, 1}, 3)});
+  EXPECT_EQ(scores.at("prediction0").at("protocol").at("classes").as_integer(), 3);
+  EXPECT_DOUBLE_EQ(scores.at("prediction0").at("acc").as_real(), 1);
+}
+
 TEST(ClusteringStage, RefusesAPredictionOfOtherImages) {
   const auto data = std::make_shared<Labelled>(3, std::vector<std::int32_t>{0, 1, 0}, std::vector<std::string>{"a", "b"});
   Labelled other = *data;

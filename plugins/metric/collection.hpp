@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <set>
 #include <string>
 
 #include "cdc/artifact.hpp"
@@ -17,6 +19,12 @@ inline void check_collection(const std::string& collection, const std::string& s
   if (!same_collection(collection, other))
     throw Error(fmt::format("stage '{}' is of other images ({}) than stage '{}' has ({}): score it against the data set that it was made of", source,
                             collection, stage, other));
+}
+
+/// How many classes the samples are of: one that has a name alone does not count.
+inline std::int64_t classes_of(const Dataset& data) {
+  const std::set<std::int32_t> seen(data.labels().begin(), data.labels().end());
+  return static_cast<std::int64_t>(seen.size());
 }
 
 }  // namespace cdc::metric

@@ -114,7 +114,7 @@ struct FeatureMetric {
 
   template <class S>
   static void describe_ports(S& s, std::vector<std::string> scores) {
-    s.unseeded();
+    s.version(2).unseeded();
     s.input(kFeatures).input(kData).output(kScores);
     s.scores(kFeatures, std::move(scores));
   }

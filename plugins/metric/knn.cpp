@@ -75,7 +75,7 @@ class Knn final : public cdc::Stage {
     protocol["leave_one_out"] = split.single;
     protocol["fit_samples"] = split.fit.count;
     protocol["samples"] = all;
-    protocol["classes"] = data.class_names().size();
+    protocol["classes"] = cdc::metric::classes_of(data);
     protocol["k"] = k;
     protocol["distance"] = "cosine";
     protocol["temperature"] = temperature;

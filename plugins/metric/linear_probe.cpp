@@ -80,7 +80,7 @@ class LinearProbe final : public cdc::Stage {
     protocol["scored_on"] = split.scored_on;
     protocol["fit_samples"] = split.fit.count;
     protocol["samples"] = split.scored_samples();
-    protocol["classes"] = data.class_names().size();
+    protocol["classes"] = cdc::metric::classes_of(data);
     protocol["C"] = c;
     protocol["standardised"] = standardise;
     protocol["iterations"] = model.iterations;

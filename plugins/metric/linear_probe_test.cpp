@@ -7,11 +7,11 @@
 namespace cdc {
 namespace {
 
-using test::three_classes;
 using test::error_of;
 using test::features_of;
 using test::Labelled;
 using test::StageHarness;
+using test::three_classes;
 using test::three_directions;
 
 Value run(StageHarness& harness, std::shared_ptr<Dataset> data, const std::vector<std::shared_ptr<Features>>& features,
