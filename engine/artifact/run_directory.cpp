@@ -17,6 +17,8 @@
 
 #include "artifact/array_file.hpp"
 #include "artifact/files.hpp"
+#include "artifact/hash.hpp"
+#include "artifact/run_files.hpp"
 #include "artifact/safetensors.hpp"
 #include "cdc/error.hpp"
 
@@ -66,7 +68,7 @@ bool is_own_output(const std::filesystem::path& path) {
 
 bool is_written_by_runs(const std::string& name) {
   return name == kPipeline || name == kRun || name == kMetrics || name == kSummary || name == kLog || name == "tensorboard" ||
-         std::filesystem::path(name).extension() == ".safetensors";
+         name == "assignments" || std::filesystem::path(name).extension() == ".safetensors";
 }
 
 /// Weights of a run that is replaced: they are not of the next one.
@@ -117,7 +119,7 @@ RunDirectory::RunDirectory(const Request& request) {
     const bool mine = fd_ >= 0 || (!request.fresh && take(path_));
     if (mine && !request.fresh && !std::filesystem::exists(path_ / kSummary, ignored) && std::filesystem::exists(path_ / kRun, ignored)) {
       try {
-        Value run = Value::from_json(read_file(path_ / kRun));
+        Value run = read_run_record(path_);
         if (const Value* key = run.find("key"); key != nullptr && key->is_string() && key->as_string() == request.key) earlier_ = std::move(run);
       } catch (const Error&) {  // a run that left no record is not continued
       }
@@ -170,7 +172,7 @@ void RunDirectory::require_own(const Request& request) const {
   std::sort(names.begin(), names.end());
   const bool own = holds_run(path_);
   for (const std::string& name : names) {
-    const bool plain = std::filesystem::is_regular_file(path_ / name, ignored) || name == "tensorboard";
+    const bool plain = std::filesystem::is_regular_file(path_ / name, ignored) || name == "tensorboard" || name == "assignments";
     if (own ? !is_written_by_runs(name) || plain : is_half_written(name) || (is_own_output(path_ / name) && !is_written_by_runs(name))) continue;
     refuse(own ? fmt::format("holds '{}', which is no file: a run would write it", name)
                : fmt::format("holds '{}', which is not of a run: a run there could overwrite it", name));
@@ -257,10 +259,11 @@ std::vector<Value> RunDirectory::metrics_of(const std::string& stage) const {
   return found == lines_.end() ? std::vector<Value>() : found->second;
 }
 
-void RunDirectory::finish_metrics() {
+std::string RunDirectory::finish_metrics() {
   const std::lock_guard<std::mutex> guard(mutex_);
   const std::string text = metrics_text();
   write_file(path_ / kMetrics, text, text.empty() ? Durable::nothing : Durable::contents);
+  return hash_text(text);
 }
 
 std::string RunDirectory::metrics_text() const {

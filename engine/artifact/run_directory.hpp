@@ -60,7 +60,7 @@ class CDC_API RunDirectory {
   /// Replaces the lines of a stage.
   void metrics(const std::string& stage, const std::vector<Value>& lines);
   std::vector<Value> metrics_of(const std::string& stage) const;  ///< without "stage"
-  void finish_metrics();                                          ///< stage after stage
+  std::string finish_metrics();                                   ///< stage after stage; returns hash_text() of the file
   enum class Level { info, warning, error };
   void log(Level level, const std::string& text);
   /// The weights of a model, from its file in the cache, as NAME.safetensors.

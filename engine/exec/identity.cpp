@@ -225,6 +225,37 @@ void compare_libraries(const Value& before, const Value& now, std::vector<std::s
     if (named(now, path) == nullptr) out.push_back(fmt::format("plugin library {} is gone", path));
 }
 
+/// Data files by path. Where the folder that they are read from is another, those of the same name are compared.
+void compare_files(const Value& before, const Value& now, std::vector<std::string>& out) {
+  namespace fs = std::filesystem;
+  std::vector<std::pair<std::string, Value>> left;  // only there before
+  for (const auto& [path, print] : before.as_table())
+    if (now.find(path) == nullptr) left.emplace_back(path, print);
+  std::string moved;
+  for (const auto& [path, print] : now.as_table()) {
+    const char* kind = print.as_string().rfind("folder:", 0) == 0 ? "folder" : "file";
+    if (const Value* old = before.find(path)) {
+      if (*old != print) out.push_back(fmt::format("data {} {} changed", kind, path));
+      continue;
+    }
+    const auto same_name =
+        std::find_if(left.begin(), left.end(), [&, &p = path](const auto& one) { return fs::path(one.first).filename() == fs::path(p).filename(); });
+    if (same_name == left.end()) {
+      out.push_back(fmt::format("data {} {} is new", kind, path));
+      continue;
+    }
+    if (same_name->second != print)
+      out.push_back(fmt::format("data {} {} has other contents than {} had", kind, path, same_name->first));
+    else
+      moved = fmt::format("its data are read from {} now, with the same contents as in {}", fs::path(path).parent_path().string(),
+                          fs::path(same_name->first).parent_path().string());
+    left.erase(same_name);
+  }
+  for (const auto& [path, print] : left)
+    out.push_back(fmt::format("data {} {} is no longer read", print.as_string().rfind("folder:", 0) == 0 ? "folder" : "file", path));
+  if (!moved.empty()) out.push_back(moved);
+}
+
 /// An entry of a record that one side may lack.
 const Value& entry(const Value& record, const char* name) {
   static const Value empty = Value::table();
@@ -300,15 +331,7 @@ std::vector<std::string> changes_between(const Value& before, const Value& now) 
     out.push_back("its graph is another");
   if (out.empty() && entry(before, "ports") != entry(now, "ports")) out.push_back("the ports that it reads changed");
   compare_libraries(entry(before, "libraries"), entry(now, "libraries"), out);
-  const Value &old_files = entry(before, "files"), &new_files = entry(now, "files");
-  for (const auto& [path, print] : new_files.as_table()) {
-    const Value* old = old_files.find(path);
-    if (old == nullptr) out.push_back(fmt::format("data file {} is new", path));
-    if (old != nullptr && *old != print)
-      out.push_back(fmt::format("data {} {} changed", print.as_string().rfind("folder:", 0) == 0 ? "folder" : "file", path));
-  }
-  for (const auto& [path, print] : old_files.as_table())
-    if (new_files.find(path) == nullptr) out.push_back(fmt::format("data file {} is gone", path));
+  compare_files(entry(before, "files"), entry(now, "files"), out);
   const Value &old_resolved = entry(before, "resolved"), &new_resolved = entry(now, "resolved");
   for (const auto& [name, value] : new_resolved.as_table()) {
     const Value* old = old_resolved.find(name);

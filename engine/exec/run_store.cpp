@@ -14,6 +14,8 @@
 
 #include "artifact/array_file.hpp"
 #include "artifact/files.hpp"
+#include "artifact/hash.hpp"
+#include "artifact/run_files.hpp"
 #include "cdc/error.hpp"
 #include "config/spec.hpp"
 #include "config/suggest.hpp"
@@ -24,12 +26,12 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Raised when the tables change: a store of another form is made anew.
-constexpr int kForm = 1;
+constexpr int kForm = 2;
 
 constexpr const char* kTables = R"(
 DROP TABLE IF EXISTS run; DROP TABLE IF EXISTS setting; DROP TABLE IF EXISTS score;
 CREATE TABLE run (id INTEGER PRIMARY KEY, directory TEXT UNIQUE NOT NULL, pipeline TEXT, seed INTEGER, started TEXT, finished TEXT, seconds REAL,
-                  device TEXT, threads INTEGER, key TEXT, done INTEGER NOT NULL, stamp TEXT NOT NULL);
+                  device TEXT, threads INTEGER, key TEXT, done INTEGER NOT NULL, stamp TEXT NOT NULL, checksum TEXT NOT NULL DEFAULT '');
 CREATE TABLE setting (run INTEGER NOT NULL, key TEXT NOT NULL, value TEXT, PRIMARY KEY (run, key)) WITHOUT ROWID;
 CREATE TABLE score (run INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (run, place)) WITHOUT ROWID;
 CREATE INDEX score_name ON score (name, value);
@@ -74,9 +76,22 @@ struct RunStore::Database {
   fs::path file;
   ~Database() { sqlite3_close(handle); }
 
+  /// Empty tables, of this form.
+  void make_tables() { run(fmt::format("{} PRAGMA user_version = {};", kTables, kForm).c_str()); }
+  /// SQLite's own look at its pages, tables and indexes; a flipped bit in a number or a text it does not see.
+  bool is_sound() const {
+    bool sound = false;
+    const auto take = [](void* to, int, char** values, char**) {
+      *static_cast<bool*>(to) = values[0] != nullptr && std::string(values[0]) == "ok";
+      return 0;
+    };
+    return sqlite3_exec(handle, "PRAGMA integrity_check(1)", take, &sound, nullptr) == SQLITE_OK && sound;
+  }
+
   [[noreturn]] void fail() const {
     const int code = sqlite3_errcode(handle);
-    const std::string remedy = code == SQLITE_NOTADB || code == SQLITE_CORRUPT      ? "; delete it: it is an index, and is made anew"
+    const std::string remedy = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_ERROR
+                                   ? "; delete it: it is an index, and is made anew"
                                : code == SQLITE_FULL                                ? "; free some space there, or choose another place (--store)"
                                : code == SQLITE_CANTOPEN || code == SQLITE_READONLY ? "; choose a place that you may write to (--store)"
                                                                                     : "";
@@ -160,6 +175,11 @@ class Statement {
     return found == nullptr ? ""
                             : std::string(reinterpret_cast<const char*>(found), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
   }
+  /// Exactly, with its type.
+  std::string exact(int column) const {
+    const int type = sqlite3_column_type(statement_, column);
+    return type == SQLITE_FLOAT ? fmt::format("{}:{:a}", type, real(column)) : fmt::format("{}:{}", type, text(column));
+  }
   std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
   double real(int column) const { return sqlite3_column_double(statement_, column); }
 
@@ -197,14 +217,55 @@ struct Read {
 
 Read read_directory(const fs::path& directory) {
   Read out;
-  out.run = Value::from_json(read_file(directory / "run.json"));
-  std::error_code ignored;
-  if (fs::exists(directory / "summary.json", ignored)) out.summary = Value::from_json(read_file(directory / "summary.json"));
+  out.run = read_run_record(directory);
+  out.summary = read_run_summary(directory);
   std::vector<Diagnostic> problems;
+  std::error_code ignored;
   if (!fs::exists(directory / "pipeline.toml", ignored)) return out;  // killed at its start
   if (const std::optional<Spec> spec = read_spec(read_file(directory / "pipeline.toml"), "pipeline.toml", {}, problems))
     flatten(spec->value(), "", out.settings);
   return out;
+}
+
+/// Of all that the store holds of a run, as it is read back.
+class RowChecksum {
+ public:
+  explicit RowChecksum(sqlite3* handle)
+      : parts_{{handle, "SELECT id, directory, pipeline, seed, started, finished, seconds, device, threads, key, done, stamp FROM run WHERE id = ?"},
+               {handle, "SELECT key, value FROM setting WHERE run = ? ORDER BY key"},
+               {handle, "SELECT place, name, value FROM score WHERE run = ? ORDER BY place"}} {}
+  std::string of(std::int64_t run) {
+    std::string all;
+    for (Statement& part : parts_) {
+      part.reset();
+      part.bind(run);
+      while (part.step())
+        for (int c = 0; c < part.columns(); ++c) (all += part.exact(c)) += '\0';
+      all += '\n';
+    }
+    for (Statement& part : parts_) part.reset();
+    return hash_text(all);
+  }
+
+ private:
+  Statement parts_[3];
+};
+
+/// Removes from the tables what is not as it was written, so that it is read anew. Returns how many runs that were, of all.
+std::pair<std::size_t, std::size_t> remove_damaged(sqlite3* handle) {
+  std::vector<std::int64_t> damaged;
+  std::size_t all = 0;
+  {
+    RowChecksum checksum(handle);
+    for (Statement runs(handle, "SELECT id, checksum FROM run"); runs.step(); ++all)
+      if (checksum.of(runs.integer(0)) != runs.text(1)) damaged.push_back(runs.integer(0));
+  }
+  for (const std::int64_t id : damaged) {
+    for (const char* table : {"setting", "score"}) Statement(handle, fmt::format("DELETE FROM {} WHERE run = ?", table)).bind(id).step();
+    Statement(handle, "DELETE FROM run WHERE id = ?").bind(id).step();
+  }
+  for (const char* table : {"setting", "score"}) Statement(handle, fmt::format("DELETE FROM {} WHERE run NOT IN (SELECT id FROM run)", table)).step();
+  return {damaged.size(), all};
 }
 
 void write_run(sqlite3* handle, const fs::path& directory, const std::string& stamp, const Read& read) {
@@ -228,18 +289,19 @@ void write_run(sqlite3* handle, const fs::path& directory, const std::string& st
     setting.bind(id).bind(key).bind(value).step();
     setting.reset();
   }
-  const Value* scores = read.summary.find("scores");
-  if (scores == nullptr || !scores->is_table()) return;
-  Statement score(handle, "INSERT INTO score VALUES (?, ?, ?, ?)");
-  std::int64_t place = 0;
-  for (const auto& [row, all] : scores->as_table()) {
-    if (!all.is_table()) continue;
-    for (const auto& [name, value] : all.as_table()) {
-      if (!value.is_number()) continue;
-      score.bind(id).bind(place++).bind(row + "." + name).bind(value.as_real()).step();
-      score.reset();
+  if (const Value* scores = read.summary.find("scores"); scores != nullptr && scores->is_table()) {
+    Statement score(handle, "INSERT INTO score VALUES (?, ?, ?, ?)");
+    std::int64_t place = 0;
+    for (const auto& [row, all] : scores->as_table()) {
+      if (!all.is_table()) continue;
+      for (const auto& [name, value] : all.as_table()) {
+        if (!value.is_number()) continue;
+        score.bind(id).bind(place++).bind(row + "." + name).bind(value.as_real()).step();
+        score.reset();
+      }
     }
   }
+  Statement(handle, "UPDATE run SET checksum = ? WHERE id = ?").bind(RowChecksum(handle).of(id)).bind(id).step();
 }
 
 }  // namespace
@@ -263,7 +325,10 @@ RunStore::RunStore(const fs::path& file) : database_(std::make_unique<Database>(
     return 0;
   };
   if (sqlite3_exec(database_->handle, "PRAGMA user_version", take, &form, nullptr) != SQLITE_OK) database_->fail();
-  if (form != kForm) database_->run(fmt::format("BEGIN IMMEDIATE; {} PRAGMA user_version = {}; COMMIT;", kTables, kForm).c_str());
+  if (form == kForm) return;
+  database_->run("BEGIN IMMEDIATE");
+  database_->make_tables();
+  database_->run("COMMIT");
 }
 
 RunStore::~RunStore() = default;
@@ -273,6 +338,16 @@ std::vector<std::string> RunStore::refresh(const std::vector<fs::path>& folders)
   std::vector<std::string> trouble;
   database_->run("BEGIN IMMEDIATE");
   try {
+    if (!database_->is_sound()) {
+      database_->make_tables();
+      trouble.push_back(fmt::format("the index {} was damaged, and is made anew of the run directories: numbers of runs may be others than before",
+                                    database_->file.string()));
+    } else if (const auto [damaged, all] = remove_damaged(handle); damaged > 0) {
+      trouble.push_back(
+          fmt::format("the index {} was damaged: {} of {} runs in it were not as written, and are read anew from their directories, under "
+                      "other numbers",
+                      database_->file.string(), damaged, all));
+    }
     std::map<std::string, std::string> known;
     for (Statement all(handle, "SELECT directory, stamp FROM run"); all.step();) known[all.text(0)] = all.text(1);
     std::set<std::string> seen;
@@ -292,6 +367,7 @@ std::vector<std::string> RunStore::refresh(const std::vector<fs::path>& folders)
           changed.emplace(place, std::make_pair(stamp, std::move(read)));
         } catch (const Error& e) {
           trouble.push_back(fmt::format("{}: {}", directory.string(), e.what()));
+          seen.erase(directory.string());  // and what is known of it from before is not what is there now
         }
       }
     }

@@ -10,9 +10,11 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <set>
 
 #include "artifact/array_file.hpp"
 #include "artifact/hash.hpp"
+#include "artifact/run_files.hpp"
 #include "cdc/artifact.hpp"
 #include "cdc/dataset.hpp"
 #include "cdc/error.hpp"
@@ -80,7 +82,9 @@ class Run {
   int choose_threads() const {
     const Value* earlier = directory_.earlier().find("threads");
     if (options_.threads > 0) return options_.threads;
-    if (earlier != nullptr && earlier->is_integer() && earlier->as_integer() > 0) return static_cast<int>(earlier->as_integer());
+    // What a file says has the limits of what a command line may say.
+    if (earlier != nullptr && earlier->is_integer() && earlier->as_integer() > 0 && earlier->as_integer() <= kMostThreads)
+      return static_cast<int>(earlier->as_integer());
     return oneapi::tbb::info::default_concurrency();
   }
 
@@ -204,7 +208,7 @@ class Run {
     run["started"] = first != nullptr && first->is_string() ? *first : Value(started_);
     run["starts"] = std::move(all_starts);
     run["stages"] = std::move(stages);
-    directory_.record(run);
+    directory_.record(with_checksum(std::move(run)));
   }
 
   void run_stages() {
@@ -216,16 +220,16 @@ class Run {
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       if (!schedule_.stages[i].runs) continue;
       nodes[i] = std::make_unique<Node>(graph, [this, i](const oneapi::tbb::flow::continue_msg&) { step(i); });
-      std::vector<char> before(plan_.stages.size());
+      std::set<std::size_t> before;
       for (const Connection& connection : plan_.stages[i].inputs)
-        for (const Source& source : connection.sources) before[source.index] = 1;
+        for (const Source& source : connection.sources) before.insert(source.index);
       // Stages with a graph of nodes own the cores through LibTorch: one after the other, in the plan's order.
       if (has_session(plan_.stages[i])) {
-        if (last_session < i) before[last_session] = 1;
+        if (last_session < i) before.insert(last_session);
         last_session = i;
       }
-      for (std::size_t j = 0; j < i; ++j)
-        if (before[j] && nodes[j]) {
+      for (const std::size_t j : before)
+        if (nodes[j]) {
           oneapi::tbb::flow::make_edge(*nodes[j], *nodes[i]);
           has_predecessor[i] = 1;
         }
@@ -305,7 +309,7 @@ class Run {
           directory_.weights(cache_.file(key, port.name), fmt::format("{}.{}", stage.name, port.name));
       }
     }
-    directory_.finish_metrics();
+    const std::string metrics = directory_.finish_metrics();
     assignments_.write(directory_.path(), assignments);
     std::vector<std::string> clashes;
     const Value all_scores = gather_scores(scores, &clashes);
@@ -313,8 +317,9 @@ class Run {
     if (events_) events_->finish(all_scores, results);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - clock_).count();
     const Value* first = directory_.earlier().find("started");
-    const Value summary = make_summary(plan_.name, plan_.seed, stages, all_scores,
-                                       first != nullptr && first->is_string() ? first->as_string() : started_, now(), seconds);
+    const Value summary = with_checksum(make_summary(plan_.name, plan_.seed, stages, all_scores,
+                                                     first != nullptr && first->is_string() ? first->as_string() : started_, now(), seconds),
+                                        metrics);
     directory_.summary(summary);
     directory_.log(RunDirectory::Level::info, fmt::format("ended after {:.1f} s", seconds));
     return {directory_.path(), summary};

@@ -28,6 +28,8 @@ class CDC_API RunObserver {
   virtual void progress(const std::string& stage, const Progress& progress) = 0;
 };
 
+inline constexpr int kMostThreads = 4096;  ///< that a run may be told to use (--threads)
+
 struct RunOptions {
   std::filesystem::path cache = "cache";
   std::filesystem::path runs = "runs";  ///< run directories: RUNS/NAME/TIME

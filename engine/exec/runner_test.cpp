@@ -184,9 +184,9 @@ TEST_F(RunnerTest, ReasonsTellOfVersionsGraphsFilesAndTheMachine) {
     "files":{"d.bin":"file:2","e":"folder:1"},"resolved":{"precision":"bfloat16"}})")),
       (Names{"plugin version 1 -> 2", "parameter 'y' is new: 1", "parameter 'x' is gone", "node 'n': plugin version 1 -> 3",
              "node 'n': parameter 'w' changed: 16 -> 32", "node 'n': inputs changed: {\"in\":[\"m.out\"]} -> {\"in\":[\"k.out\"]}", "node 'p' is new",
-             "node 'o' is gone", "data file d.bin changed", "data file e is new", "'precision' is \"bfloat16\" on this machine, was \"float32\""}));
+             "node 'o' is gone", "data file d.bin changed", "data folder e is new", "'precision' is \"bfloat16\" on this machine, was \"float32\""}));
   EXPECT_EQ(changes_between(base, record(R"({"plugin":"b","version":1,"parameters":{},"inputs":{}})")),
-            (Names{"plugin changed: a -> b", "its graph is another", "data file d.bin is gone"}));
+            (Names{"plugin changed: a -> b", "its graph is another", "data file d.bin is no longer read"}));
 }
 
 TEST_F(RunnerTest, KeysDoNotDependOnTheFileThatAValueComesFrom) {
@@ -380,6 +380,24 @@ TEST_F(RunnerTest, ACacheThatCannotBeWrittenIsNamed) {
                 " is no cache of cdc: it is not a folder; name another folder with --cache or CDC_CACHE, a new or empty one, or a cache");
 }
 
+TEST_F(RunnerTest, ThreadsOfARecordHaveTheLimitsOfTheCommandLine) {
+  std::atomic<bool> stop{true};
+  RunOptions o = options(listener);
+  o.stop = &stop;
+  EXPECT_THROW(run_pipeline(plan(), registry(), o), Stopped);
+  stop = false;
+  const fs::path record = latest() / "run.json";
+  Value changed = Value::table();
+  const Value written = Value::from_json(read_file(record));
+  for (const auto& [key, value] : written.as_table())
+    if (key != "checksum") changed[key] = key == "threads" ? Value(1000000) : value;
+  write_file(record, changed.to_json(2) + "\n");
+  o.threads = 0;
+  const RunResult result = run_pipeline(plan(), registry(), o);
+  EXPECT_TRUE(listener.heard("continuing the run in "));
+  EXPECT_LE(Value::from_json(read_file(result.directory / "run.json")).at("threads").as_integer(), 4096);
+}
+
 TEST_F(RunnerTest, WarningsAboutAResultAreKeptWithIt) {
   const Names set = {"stage.images.warning=2 of 12 images are damaged and left out", "stage.kmeans.warning=it falls apart into 2 pieces",
                      "stage.kmeans.warning_now=the checkpoint cannot be used"};
@@ -409,7 +427,10 @@ TEST_F(RunnerTest, WhatAStageWarnedOfBeforeAStopIsKeptWithItsResult) {
   const auto has_checkpoint = [&] {
     std::error_code ignored;
     for (fs::directory_iterator it(folder / "cache/checkpoints", ignored), end; !ignored && it != end; it.increment(ignored))
-      if (it->path().extension() == ".h5" && trace_text().find("end kmeans") != std::string::npos) return true;
+      if (const std::string file = it->path().string(), ending = ".warnings.json";  // of `other`: no other stage warns
+          file.size() > ending.size() && file.substr(file.size() - ending.size()) == ending &&
+          fs::exists(file.substr(0, file.size() - ending.size())))
+        return true;
     return false;
   };
   std::thread signal([&] {
@@ -425,6 +446,25 @@ TEST_F(RunnerTest, WhatAStageWarnedOfBeforeAStopIsKeptWithItsResult) {
   EXPECT_TRUE(listener.heard("other: goes on from step "));
   EXPECT_EQ(result.summary.at("stages").at("other").at("warnings").to_json(), R"(["it has collapsed"])");
   EXPECT_TRUE(fs::is_empty(folder / "cache/checkpoints"));
+}
+
+TEST(Changes, FilesThatLieElsewhereAreNotGone) {
+  const auto record = [](const std::vector<std::pair<std::string, std::string>>& files) {
+    Value out = Value::table();
+    out["plugin"] = "dataset.idx";
+    out["version"] = 1;
+    out["parameters"] = Value::table();
+    for (const auto& [path, print] : files) out["files"][path] = print;
+    return out;
+  };
+  const Value before = record({{"/old/images", "file:1"}, {"/old/labels", "file:2"}});
+  EXPECT_EQ(changes_between(before, record({{"/new/images", "file:1"}, {"/new/labels", "file:2"}})),
+            Names{"its data are read from /new now, with the same contents as in /old"});
+  EXPECT_EQ(
+      changes_between(before, record({{"/new/images", "file:1"}, {"/new/labels", "file:3"}})),
+      (Names{"data file /new/labels has other contents than /old/labels had", "its data are read from /new now, with the same contents as in /old"}));
+  EXPECT_EQ(changes_between(before, record({{"/old/images", "file:4"}, {"/old/more", "folder:5"}})),
+            (Names{"data file /old/images changed", "data folder /old/more is new", "data file /old/labels is no longer read"}));
 }
 
 TEST_F(RunnerTest, CodeOfALibraryThatDoesNotComeWithTheEngineCounts) {

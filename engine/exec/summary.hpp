@@ -29,7 +29,7 @@ struct StageScores {
 /// state their scores, goes into a row "STAGE.ROW", and `clashes` says so.
 CDC_API Value gather_scores(const std::vector<StageScores>& of_stages, std::vector<std::string>* clashes = nullptr);
 
-/// summary.json, as summary.schema.json describes it. Only "seconds", "started" and "finished" differ between a run and the same run killed and
+/// summary.json, as summary.schema.json describes it. Only "seconds", "started" and "finished" (and the checksum) differ between a run and the same run killed and
 /// continued.
 CDC_API Value make_summary(const std::string& pipeline, std::uint64_t seed, const std::vector<StageSummary>& stages, const Value& scores,
                            const std::string& started, const std::string& finished, double seconds);

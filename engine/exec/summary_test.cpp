@@ -124,11 +124,11 @@ TEST_F(SummaryTest, AddingAStageThatScoresRenamesNoScore) {
 
   // The same score of the same thing twice: told at load, at the later stage.
   text = kFakePipeline + again;
-  EXPECT_EQ(
-      error_of_run(),
-      "p.toml:24:1: stages 'scores' (p.toml:20:1) and 'again' both give kmeans.acc, the same score of stage 'kmeans' under the same name: write "
-      "prefix = \"again\" into this one for again.kmeans.acc, and likewise prefix = \"scores\" into the other where scores.kmeans.acc is "
-      "wanted");
+  EXPECT_EQ(error_of_run(),
+            "p.toml:25:1: error: stages 'scores' (p.toml:21:1) and 'again' both give kmeans.acc, the same score of stage 'kmeans' under the same "
+            "name: write "
+            "prefix = \"again\" into this one for again.kmeans.acc, and likewise prefix = \"scores\" into the other where scores.kmeans.acc is "
+            "wanted");
   text = kFakePipeline + again + "prefix = \"a.b\"\n";
   EXPECT_NE(error_of_run().find("'prefix' of stage 'again' must be a string of letters, digits, '_' and '-'"), std::string::npos);
   text = kFakePipeline + std::string("prefixx = \"a\"\n");

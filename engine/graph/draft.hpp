@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -101,9 +103,14 @@ void read_prefix(StageDraft& stage, Problems& problems);
 void check_scores(const Plan& plan, Problems& problems);
 
 // wiring.cpp
+/// All stages of a pipeline or all nodes of a graph, whose names stay where they are as long as it lives. Made once for all that look something up in
+/// it: pipelines may have thousands of stages.
 struct Scope {
+  Scope(std::vector<const Draft*> all, std::string of);
   std::vector<const Draft*> drafts;
-  std::string place;  ///< "the pipeline", "the graph of stage 'train'"
+  std::string place;                                          ///< "the pipeline", "the graph of stage 'train'"
+  std::unordered_map<std::string_view, std::size_t> by_name;  ///< the first of each name
+  std::vector<const Draft*> samplers;                         ///< those that give samples
 };
 /// What "name" or "name.port" means, of type `wanted` where one is given. `what` reads it, for the message: "input 'features' of node 'head'".
 std::optional<Source> resolve_reference(const Scope& scope, const std::string& text, const Location& where, std::optional<PortType> wanted,

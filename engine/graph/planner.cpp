@@ -151,7 +151,7 @@ Value resolved(const PipelineDraft& draft) {
         table["graph"] = std::move(nodes);
       }
     }
-    stages[stage.name] = std::move(table);
+    stages.as_table().emplace_back(stage.name, std::move(table));  // names differ: no need to look for one among thousands
   }
   out["stage"] = std::move(stages);
   return out;

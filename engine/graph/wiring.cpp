@@ -49,13 +49,21 @@ std::string absent_text(const Draft& draft, const PortInfo& port) {
 
 }  // namespace
 
+Scope::Scope(std::vector<const Draft*> all, std::string of) : drafts(std::move(all)), place(std::move(of)) {
+  for (std::size_t i = 0; i < drafts.size(); ++i) {
+    by_name.emplace(drafts[i]->name, i);
+    if (drafts[i]->info == nullptr) continue;
+    const std::vector<const PortInfo*> there = outputs_there(*drafts[i]);
+    if (std::any_of(there.begin(), there.end(), [](const PortInfo* port) { return port->type == PortType::samples; })) samplers.push_back(drafts[i]);
+  }
+}
+
 std::optional<Source> resolve_reference(const Scope& scope, const std::string& text, const Location& where, std::optional<PortType> wanted,
                                         const std::string& what, const Draft* reader, Problems& problems) {
   const std::size_t dot = text.find('.');
   const std::string name = text.substr(0, dot);
-  std::size_t index = 0;
-  while (index < scope.drafts.size() && scope.drafts[index]->name != name) ++index;
-  if (index == scope.drafts.size()) {
+  const auto found = scope.by_name.find(name);
+  if (found == scope.by_name.end()) {
     std::vector<std::string> names;
     for (const Draft* draft : scope.drafts) names.push_back(draft->name);
     const char* kind = scope.drafts.empty() ? "node" : kind_name(scope.drafts.front()->kind);
@@ -64,6 +72,7 @@ std::optional<Source> resolve_reference(const Scope& scope, const std::string& t
     problems.add(where, fmt::format("{} names '{}', but there is no {} '{}' in {}{}", what, text, kind, name, scope.place, hint));
     return std::nullopt;
   }
+  const std::size_t index = found->second;
   const Draft& target = *scope.drafts[index];
   if (target.info == nullptr) return std::nullopt;
 
@@ -187,7 +196,7 @@ void read_wires(Draft& draft, const Scope& scope, Problems& problems) {
     for (const PortInfo& port : draft.info->inputs) draft.wrong_inputs.insert(port.name);
     return;
   }
-  const bool samplers = !candidates(scope, PortType::samples, &draft).empty();
+  const bool samplers = std::any_of(scope.samplers.begin(), scope.samplers.end(), [&](const Draft* one) { return one != &draft; });
   std::vector<std::string> names;
   for (const PortInfo& p : draft.info->inputs)
     if (p.type != PortType::samples || samplers) names.push_back(p.name);

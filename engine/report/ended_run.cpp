@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "artifact/array_file.hpp"
+#include "artifact/run_files.hpp"
 #include "base/shell.hpp"
 #include "cdc/error.hpp"
 #include "graph/planner.hpp"
@@ -32,11 +32,11 @@ PortType type_of(const Plan& plan, const Source& source) { return plan.stages[so
 
 EndedRun::EndedRun(fs::path directory, const fs::path& cache, const Registry& registry) : directory_(std::move(directory)) {
   if (!fs::exists(directory_ / "run.json")) throw Error(fmt::format("{} is no run's directory: it has no run.json", directory_.string()));
-  record_ = Value::from_json(read_file(directory_ / "run.json"));
+  record_ = read_run_record(directory_);
   if (!fs::exists(directory_ / "summary.json"))
     throw Error(fmt::format("the run in {} has not ended: the command that began it goes on ({})", directory_.string(),
                             record_.at("command_line").as_string()));
-  summary_ = Value::from_json(read_file(directory_ / "summary.json"));
+  summary_ = read_run_summary(directory_);
   pipeline_ = read_file(directory_ / "pipeline.toml");
   plan_ = plan_text(pipeline_, (directory_ / "pipeline.toml").string(), {}, registry);
   const Value* recorded = record_.find("cache");
@@ -49,13 +49,7 @@ EndedRun::EndedRun(fs::path directory, const fs::path& cache, const Registry& re
     }
 }
 
-std::vector<Value> EndedRun::metrics() const {
-  std::vector<Value> out;
-  if (!fs::exists(directory_ / "metrics.jsonl")) return out;
-  std::istringstream lines(read_file(directory_ / "metrics.jsonl"));
-  for (std::string line; std::getline(lines, line);) out.push_back(Value::from_json(line));
-  return out;
-}
+std::vector<Value> EndedRun::metrics() const { return read_run_metrics(directory_); }
 
 std::shared_ptr<const void> EndedRun::read(const Source& source, PortType type) const {
   const std::string& stage = plan_.stages[source.index].name;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "artifact/array_file.hpp"
+#include "artifact/run_files.hpp"
 #include "cdc/error.hpp"
 
 namespace cdc {
@@ -59,7 +60,7 @@ fs::path beside(const SweepOptions& options, const SweepCell& cell, const char* 
 
 bool is_of(const fs::path& folder, const std::string& key) {
   try {
-    return Value::from_json(read_file(folder / "run.json")).at("key") == Value(key);
+    return read_run_record(folder).at("key") == Value(key);
   } catch (const Error&) {  // not there, or damaged
     return false;
   }
@@ -70,7 +71,7 @@ Value summary_of(const SweepOptions& options, const SweepCell& cell, const std::
   std::error_code ignored;
   if (!fs::exists(folder / "summary.json", ignored) || !is_of(folder, key)) return {};
   try {
-    return Value::from_json(read_file(folder / "summary.json"));
+    return read_run_summary(folder);
   } catch (const Error&) {  // damaged: it is run again
     return {};
   }

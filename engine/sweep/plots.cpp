@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "artifact/array_file.hpp"
+#include "artifact/run_files.hpp"
 #include "cdc/error.hpp"
 
 namespace cdc {
@@ -155,10 +156,11 @@ void each_epoch_value(const std::filesystem::path& run, const std::function<void
     try {
       values_of_line(Value::from_json(line), call);
     } catch (const Error& e) {
-      throw Error(fmt::format("{}, line {} is damaged ({}): remove that folder, and the same command makes it again", (run / "metrics.jsonl").string(),
-                              number, e.what()));
+      throw Error(fmt::format("{}, line {} is damaged ({}): remove that folder, and the same command makes it again",
+                              (run / "metrics.jsonl").string(), number, e.what()));
     }
   }
+  read_run_metrics(run);  // whether they fit their checksum
 }
 
 Chart curve_chart(const std::string& stage, const std::string& name) {
@@ -173,7 +175,8 @@ Chart curve_chart(const std::string& stage, const std::string& name) {
 std::string free_name(const std::string& text, const std::vector<std::pair<std::string, Chart>>& others) {
   const std::string name = file_name(text);
   std::string out = name;
-  for (int n = 2; std::any_of(others.begin(), others.end(), [&](const auto& other) { return other.first == out; }); ++n) out = fmt::format("{}_{}", name, n);
+  for (int n = 2; std::any_of(others.begin(), others.end(), [&](const auto& other) { return other.first == out; }); ++n)
+    out = fmt::format("{}_{}", name, n);
   return out;
 }
 

@@ -109,6 +109,63 @@ TEST_F(RunsProgram, AnotherProgramsDatabaseIsNoIndex) {
   }
 }
 
+TEST_F(RunsProgram, ADamagedSummaryIsNamedAndItsScoresAreNotUsed) {
+  const fs::path one = run().directory, file = one / "summary.json";
+  run({"stage.kmeans.clusters=3"});
+  const std::string good = read_file(file);
+  std::string flipped = good;
+  char& digit = flipped[flipped.find("\"acc\": ") + 9];  // 0.x: another number, right JSON
+  digit = static_cast<char>(digit ^ 1);
+  std::string bare = good;
+  bare.replace(bare.rfind("\"self\""), 6, "\"sekf\"");
+  Value without = Value::table();
+  const Value summary = Value::from_json(good);
+  for (const auto& [key, value] : summary.as_table())
+    if (key != "checksum") without[key] = value;
+  for (const std::string& damaged : {flipped, bare, without.to_json(2) + "\n"}) {
+    write_file(file, damaged);
+    const ProcessResult r = cdc_runs({"ls"});
+    EXPECT_TRUE(has(r.out, "1 run\n")) << r.out;
+    EXPECT_TRUE(has(r.err, "warning: ") && has(r.err, file.lexically_relative(folder).string()) &&
+                has(r.err, "it was damaged or edited after the run wrote it"))
+        << r.err;
+    EXPECT_TRUE(has(r.err, "--run-dir " + one.lexically_relative(folder).string() + "` writes it anew")) << r.err;
+  }
+  // A run from before there were checksums.
+  Value old = Value::table();
+  const Value record = Value::from_json(read_file(one / "run.json"));
+  for (const auto& [key, value] : record.as_table())
+    if (key != "checksum") old[key] = value;
+  write_file(one / "run.json", old.to_json(2) + "\n");
+  write_file(file, without.to_json(2) + "\n");
+  const ProcessResult r = cdc_runs({"ls"});
+  EXPECT_TRUE(has(r.out, "2 runs\n")) << r.out;
+  EXPECT_EQ(r.err, "");
+}
+
+TEST_F(RunsProgram, ADamagedIndexGivesNoWrongList) {
+  run();
+  run({"stage.kmeans.clusters=3"});
+  const std::vector<std::string> query = {
+      "sql", "SELECT directory, pipeline, seed, done, name, value FROM run JOIN score ON run = id ORDER BY directory, place"};
+  const std::string right = cdc_runs(query).out;
+  const fs::path file = folder / "runs/runs.sqlite";
+  const std::string bytes = read_file(file);
+  unsigned state = 7;
+  const auto random = [&] { return state = state * 1664525u + 1013904223u, state >> 8; };
+  int told = 0;
+  for (int i = 0; i < 60; ++i) {
+    std::string damaged = bytes;
+    char& byte = damaged[random() % damaged.size()];
+    byte = static_cast<char>(byte ^ (1 << random() % 8));
+    write_file(file, damaged);
+    const ProcessResult r = cdc_runs(query);
+    EXPECT_EQ(r.code == 0 ? r.out : right, right) << "damage " << i << ": " << r.err;
+    told += r.err.empty() ? 0 : 1;
+  }
+  EXPECT_GT(told, 0);
+}
+
 TEST_F(RunsProgram, SaysWhatIsWrong) {
   EXPECT_TRUE(has(cdc_runs({"ls"}).err, "there are no runs here: call it where cdc-run was called, or name a folder with --in"));
   run();

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <iostream>
 
-#include "artifact/array_file.hpp"
+#include "artifact/run_files.hpp"
 #include "base/escape.hpp"
 #include "cdc/error.hpp"
 #include "common/arguments.hpp"
@@ -67,7 +67,7 @@ void show(const cdc::StoredRun& run) {
   std::cout << fmt::format("#{}  {}, seed {}, {}\n{}\n", run.id, run.pipeline, run.seed,
                            run.done ? "took " + cdc::program::duration_text(run.seconds) : "not done: the command that began it goes on",
                            run.directory.string());
-  const cdc::Value record = cdc::Value::from_json(cdc::read_file(run.directory / "run.json"));
+  const cdc::Value record = cdc::read_run_record(run.directory);
   std::cout << "$ " << record.at("command_line").as_string() << '\n';
   Rows rows;
   for (const auto& [name, value] : run.scores) rows.push_back({name, fmt::format("{:.4f}", value)});
