@@ -448,66 +448,6 @@ TEST_F(RunnerTest, WhatAStageWarnedOfBeforeAStopIsKeptWithItsResult) {
   EXPECT_TRUE(fs::is_empty(folder / "cache/checkpoints"));
 }
 
-TEST(Changes, FilesThatLieElsewhereAreNotGone) {
-  const auto record = [](const std::vector<std::pair<std::string, std::string>>& files) {
-    Value out = Value::table();
-    out["plugin"] = "dataset.idx";
-    out["version"] = 1;
-    out["parameters"] = Value::table();
-    for (const auto& [path, print] : files) out["files"][path] = print;
-    return out;
-  };
-  const Value before = record({{"/old/images", "file:1"}, {"/old/labels", "file:2"}});
-  EXPECT_EQ(changes_between(before, record({{"/new/images", "file:1"}, {"/new/labels", "file:2"}})),
-            Names{"its data are read from /new now, with the same contents as in /old"});
-  EXPECT_EQ(
-      changes_between(before, record({{"/new/images", "file:1"}, {"/new/labels", "file:3"}})),
-      (Names{"data file /new/labels has other contents than /old/labels had", "its data are read from /new now, with the same contents as in /old"}));
-  EXPECT_EQ(changes_between(before, record({{"/old/images", "file:4"}, {"/old/more", "folder:5"}})),
-            (Names{"data file /old/images changed", "data folder /old/more is new", "data file /old/labels is no longer read"}));
-}
-
-TEST_F(RunnerTest, CodeOfALibraryThatDoesNotComeWithTheEngineCounts) {
-  const fs::path mine = folder / "fake_stages.so";
-  const std::string bytes = read_file(plugin());
-  const auto built = [&](const std::string& as) {  // as a linker does: a new file in the old one's place
-    write_file(folder / "new", as);
-    fs::rename(folder / "new", mine);
-    auto all = std::make_unique<Registry>();
-    all->load_library(mine);
-    return all;
-  };
-  const auto run_with = [&](const Registry& all) {
-    listener = Listener();
-    return run_pipeline(plan_text(text, "p.toml", {}, all), all, options(listener));
-  };
-  const auto first = built(bytes);
-  const RunResult result = run_with(*first);
-  const Value record = Value::from_json(read_file(result.directory / "run.json"));
-  EXPECT_EQ(record.at("libraries").at(mine.string()).as_string(), first->libraries().at(0)->code);
-  const auto again = built(bytes + "debug information");
-  run_with(*again);
-  EXPECT_EQ(listener.began, Names{});
-
-  std::string changed = bytes;
-  const std::size_t at = changed.find("the clusters are too heavy");
-  ASSERT_NE(at, std::string::npos);
-  changed[at] = 'T';
-  const auto other = built(changed);
-  run_with(*other);
-  EXPECT_EQ(sorted(listener.began), (Names{"features", "images", "kmeans", "other", "scores"}));
-  const std::string why = "plugin library " + mine.string() + " changed";
-  EXPECT_EQ(listener.why.at("features"), why + "; input 'images': " + why);
-  EXPECT_EQ(listener.why.at("kmeans"), why + "; input 'features' runs");
-  // Moved, it is what it was.
-  fs::create_directories(folder / "elsewhere");
-  fs::rename(mine, folder / "elsewhere/fake_stages.so");
-  Registry moved;
-  moved.load_library(folder / "elsewhere/fake_stages.so");
-  run_with(moved);
-  EXPECT_EQ(listener.began, Names{});
-}
-
 TEST_F(RunnerTest, SeedsDifferByStageAndPipeline) {
   EXPECT_NE(stage_seed(1, "a"), stage_seed(1, "b"));
   EXPECT_NE(stage_seed(1, "a"), stage_seed(2, "a"));

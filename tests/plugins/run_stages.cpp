@@ -1,6 +1,8 @@
-// Runs a pipeline of fake stages: run_stages PLUGIN FILE CACHE RUNS [key=value ...]. Prints what the observer hears. For tests that kill it or start two.
+// Runs a pipeline of fake stages: run_stages PLUGIN FILE CACHE RUNS [key=value ...]; PLUGIN "-": those beside the program. Prints what the observer
+// hears. For tests that kill it or start two.
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "cdc/error.hpp"
@@ -34,7 +36,10 @@ int main(int argc, char** argv) {
   std::signal(SIGTERM, [](int) { stop = true; });
   try {
     cdc::Registry registry;
-    registry.load_library(argv[1]);
+    if (std::strcmp(argv[1], "-") == 0)
+      registry.load_default_folders();
+    else
+      registry.load_library(argv[1]);
     const cdc::Plan plan = cdc::plan_pipeline(argv[2], {argv + 5, argv + argc}, registry);
     Printer printer;
     cdc::RunOptions options;
