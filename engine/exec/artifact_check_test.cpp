@@ -113,6 +113,20 @@ TEST_F(ArtifactCheckTest, AWrongResultInTheCacheIsNamed) {
                 file.string() + "); update the plugin faulty.clusters, which gave it, and run with --fresh");
 }
 
+TEST_F(ArtifactCheckTest, AFailureInABackwardPassThatIsFollowedSaysWhere) {
+  RunOptions o = options(listener);
+  o.last_backward = []() -> std::string { return "the backward pass of X, which the forward pass of node 'n' (a.b) made"; };
+  try {
+    run_pipeline(plan({"stage.clusters.how=memory"}), registry(), o);
+    ADD_FAILURE();
+  } catch (const Error& e) {
+    EXPECT_NE(
+        std::string(e.what()).find("there is not enough memory: the backward pass of X, which the forward pass of node 'n' (a.b) made; lower max"),
+        std::string::npos)
+        << e.what();
+  }
+}
+
 TEST_F(ArtifactCheckTest, MemoryThatRunsOutNamesWhatToLower) {
   EXPECT_EQ(said("clusters", "memory"), "there is not enough memory; lower max_samples = 500 (p.toml:11:1), or take a machine with more");
   text.replace(text.find("max_samples = 500"), 17, "");
