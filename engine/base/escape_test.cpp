@@ -44,7 +44,9 @@ TEST(Escape, ForLatex) {
 
 TEST(Escape, ForXml) {
   EXPECT_EQ(xml_text("<a b=\"c\"> & d"), "&lt;a b=&quot;c&quot;&gt; &amp; d");
-  EXPECT_EQ(xml_text("\x1b" "a\tb\xff\u00e9"), "a\tb\xEF\xBF\xBD\u00e9");
+  EXPECT_EQ(xml_text("\x1b"
+                     "a\tb\xff\u00e9"),
+            "a\tb\xEF\xBF\xBD\u00e9");
 }
 
 }  // namespace

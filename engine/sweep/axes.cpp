@@ -13,7 +13,8 @@ namespace {
 
 /// The same text of equal values: numbers are equal whatever their type.
 std::string identity(const Value& value) {
-  if (value.is_integer() && std::abs(static_cast<double>(value.as_integer())) <= 0x1p53) return Value(static_cast<double>(value.as_integer())).to_json();
+  if (value.is_integer() && std::abs(static_cast<double>(value.as_integer())) <= 0x1p53)
+    return Value(static_cast<double>(value.as_integer())).to_json();
   if (value.is_real() && value.as_real() == 0) return Value(0.0).to_json();
   if (value.is_array()) {
     std::string out = "[";
@@ -111,9 +112,10 @@ std::vector<std::vector<Spec>> random_points(const std::vector<Axis>& axes, std:
                                              std::vector<Diagnostic>& problems) {
   std::vector<std::vector<Spec>> out;
   const auto too_few = [&](double there) {
-    problems.push_back({where, fmt::format("the axes have {:.0f} points in all, so that {} cannot be drawn without one twice: set samples = {:.0f} or "
-                                           "fewer, or mode = \"grid\" for all of them",
-                                           there, samples, there)});
+    problems.push_back(
+        {where, fmt::format("the axes have {:.0f} points in all, so that {} cannot be drawn without one twice: set samples = {:.0f} or "
+                            "fewer, or mode = \"grid\" for all of them",
+                            there, samples, there)});
     return std::vector<std::vector<Spec>>();
   };
   if (const double there = number_of_points(axes); there < static_cast<double>(samples)) return too_few(there);
@@ -143,9 +145,10 @@ void check_axes(const std::vector<Axis>& axes, std::vector<Diagnostic>& problems
         problems.push_back({later.where, fmt::format("the axis '{}' replaces all that '{}' (line {}) sets: write it before that one", later.key,
                                                      first.key, first.where.line)});
       else if (std::any_of(first.values.begin(), first.values.end(), [&](const Spec& value) { return sets({first.key, value}, later.key); }))
-        problems.push_back({later.where, fmt::format("a value of the axis '{}' (line {}) sets '{}' too, and this axis would replace that: take it out "
-                                                     "here or there",
-                                                     first.key, first.where.line, later.key)});
+        problems.push_back(
+            {later.where, fmt::format("a value of the axis '{}' (line {}) sets '{}' too, and this axis would replace that: take it out "
+                                      "here or there",
+                                      first.key, first.where.line, later.key)});
     }
 }
 

@@ -52,7 +52,7 @@ class Names {
       if (scores_.count(name) > 0 || open_rows_.count(name.substr(0, name.rfind('.'))) > 0) continue;
       const std::string meant = did_you_mean(name, known);
       problems.push_back({sweep.column_where[i], fmt::format("no stage gives the score '{}'{}", name,
-                                                             !meant.empty()   ? meant
+                                                             !meant.empty()  ? meant
                                                              : known.empty() ? "; a stage of the family metric gives scores"
                                                                              : there_are(known))});
     }

@@ -79,7 +79,8 @@ class Reader {
       problem(sweep->where, "this sweep is of one run: give it seeds = [0, 1, 2], [axes] or [variants]");
       return out;
     }
-    const std::vector<std::vector<Spec>> points = points_of(*sweep, axes, samples, sample_seed, variants.size() * std::max<std::size_t>(1, seeds.size()));
+    const std::vector<std::vector<Spec>> points =
+        points_of(*sweep, axes, samples, sample_seed, variants.size() * std::max<std::size_t>(1, seeds.size()));
     for (const Variant& variant : variants)
       for (const std::vector<Spec>& point : points)
         for (const std::int64_t seed : seeds.empty() ? std::vector<std::int64_t>{-1} : seeds)
@@ -143,8 +144,8 @@ class Reader {
       if (!one.scalar.is_integer() || one.scalar.as_integer() < 0)
         wrong(one);
       else if (std::find(out.begin(), out.end(), one.scalar.as_integer()) != out.end())
-        problem(one.where, fmt::format("the seed {} stands twice in 'seeds', and the same run twice is no repetition: take one out",
-                                       one.scalar.as_integer()));
+        problem(one.where,
+                fmt::format("the seed {} stands twice in 'seeds', and the same run twice is no repetition: take one out", one.scalar.as_integer()));
       else
         out.push_back(one.scalar.as_integer());
     }
@@ -273,11 +274,12 @@ class Reader {
     const std::optional<std::size_t> again = first_repeated(axis.values);
     if (!again) return;
     const Spec& value = axis.values[*again];
-    problem(value.where, axis.is_range ? fmt::format("values of this range are equal to twelve digits, such as {}: set fewer 'points', or a wider range",
-                                                     value.value().to_json())
-                                       : fmt::format("{} stands twice on the axis '{}', and the same run twice is no repetition: take one out; "
-                                                     "repetitions are seeds = [0, 1, 2] in [sweep]",
-                                                     value.value().to_json(), axis.key));
+    problem(value.where, axis.is_range
+                             ? fmt::format("values of this range are equal to twelve digits, such as {}: set fewer 'points', or a wider range",
+                                           value.value().to_json())
+                             : fmt::format("{} stands twice on the axis '{}', and the same run twice is no repetition: take one out; "
+                                           "repetitions are seeds = [0, 1, 2] in [sweep]",
+                                           value.value().to_json(), axis.key));
   }
 
   void range(const Spec& spec, Axis& axis) {
@@ -383,8 +385,9 @@ class Reader {
       for (const Override& change : changes) {
         for (const Axis& axis : axes)
           if (sets(change, axis.key))
-            problem(change.value.key_where, fmt::format("{} sets '{}', which is an axis (line {}), and the axis would replace this: take it out here or there",
-                                                        by, axis.key, axis.where.line));
+            problem(change.value.key_where,
+                    fmt::format("{} sets '{}', which is an axis (line {}), and the axis would replace this: take it out here or there", by, axis.key,
+                                axis.where.line));
         if (seeds != nullptr && sets(change, "pipeline.seed"))
           problem(change.value.key_where,
                   fmt::format("{} sets the seed, and 'seeds' (line {}) would replace it: take it out here or there", by, seeds->key_where.line));
@@ -435,8 +438,7 @@ class Reader {
     if (seed >= 0) {
       Spec value;
       const std::vector<Spec>& seeds = sweep.find("seeds")->array;
-      value.where = value.key_where =
-          std::find_if(seeds.begin(), seeds.end(), [&](const Spec& one) { return one.scalar == Value(seed); })->where;
+      value.where = value.key_where = std::find_if(seeds.begin(), seeds.end(), [&](const Spec& one) { return one.scalar == Value(seed); })->where;
       value.scalar = Value(seed);
       value.type = Value::Type::integer;
       out.changes.push_back({"pipeline.seed", std::move(value)});

@@ -20,8 +20,8 @@ struct SweepCell {
   std::int64_t seed = -1;                            ///< -1: the pipeline's own
   std::filesystem::path pipeline;
   Location where, pipeline_where;  ///< in the sweep's file: of the variant, and of what names the pipeline
-  std::vector<Override> changes;  ///< of [set], the variant, the axes and the seed, in this order: later ones win
-  std::string id;                 ///< of pipeline and changes; a name for its folder that tells people which it is
+  std::vector<Override> changes;   ///< of [set], the variant, the axes and the seed, in this order: later ones win
+  std::string id;                  ///< of pipeline and changes; a name for its folder that tells people which it is
 
   /// Cells that differ in nothing but the seed are a row of the table.
   friend bool same_row(const SweepCell& a, const SweepCell& b) { return a.variant == b.variant && a.point == b.point; }

@@ -105,12 +105,14 @@ TEST(SweepFile, DrawnPointsAreTheSameEachTimeAndWithinTheirRange) {
 }
 
 TEST(SweepFile, DrawnPointsAreDistinctAndAllOfASmallSpaceAreFound) {
-  const Sweep all = read(kHead + "mode = \"random\"\nsamples = 12\n[axes]\nstage.a.k = { from = 2, to = 4 }\nstage.a.s = [\"u\", \"v\", \"w\", \"x\"]\n");
+  const Sweep all =
+      read(kHead + "mode = \"random\"\nsamples = 12\n[axes]\nstage.a.k = { from = 2, to = 4 }\nstage.a.s = [\"u\", \"v\", \"w\", \"x\"]\n");
   std::set<std::string> points;
   for (const SweepCell& cell : all.cells) points.insert(changes(cell));
   EXPECT_EQ(points.size(), 12u);
   // The first draws are those that they were.
-  const Sweep few = read(kHead + "mode = \"random\"\nsamples = 2\n[axes]\nstage.a.k = { from = 2, to = 4 }\nstage.a.s = [\"u\", \"v\", \"w\", \"x\"]\n");
+  const Sweep few =
+      read(kHead + "mode = \"random\"\nsamples = 2\n[axes]\nstage.a.k = { from = 2, to = 4 }\nstage.a.s = [\"u\", \"v\", \"w\", \"x\"]\n");
   EXPECT_EQ(few.cells[0].id, all.cells[0].id);
 }
 
@@ -148,9 +150,11 @@ TEST(SweepFile, SaysEverythingThatIsWrongAtItsPlace) {
       {kHead + "seed = [0]\n", "sweeps/s.toml:3:1: error: there is no key 'seed' in a sweep; did you mean 'seeds'?"},
       {kHead, "sweeps/s.toml:1:1: error: this sweep is of one run: give it seeds = [0, 1, 2], [axes] or [variants]"},
       {kHead + "seeds = 3\n", "sweeps/s.toml:3:9: error: 'seeds' must be a list of integers from 0, seeds = [0, 1, 2], found 3"},
-      {kHead + "seeds = [1, 1]\n", "sweeps/s.toml:3:13: error: the seed 1 stands twice in 'seeds', and the same run twice is no repetition: take one out"},
-      {kHead + "seeds = [1, -1, \"a\"]\n", "sweeps/s.toml:3:13: error: 'seeds' must be a list of integers from 0, seeds = [0, 1, 2], found -1\n"
-                                          "sweeps/s.toml:3:17: error: "},
+      {kHead + "seeds = [1, 1]\n",
+       "sweeps/s.toml:3:13: error: the seed 1 stands twice in 'seeds', and the same run twice is no repetition: take one out"},
+      {kHead + "seeds = [1, -1, \"a\"]\n",
+       "sweeps/s.toml:3:13: error: 'seeds' must be a list of integers from 0, seeds = [0, 1, 2], found -1\n"
+       "sweeps/s.toml:3:17: error: "},
       {kHead + "name = \"a/b\"\nseeds = [0]\n", "sweeps/s.toml:3:8: error: 'a/b' cannot name a folder: leave out '/' and a '.' in front"},
       {kHead + "mode = \"gird\"\nseeds = [0]\n",
        "sweeps/s.toml:3:8: error: 'mode' must be one of 'grid', 'zip' and 'random', found 'gird'; did you mean 'grid'?"},

@@ -326,8 +326,8 @@ std::string table_as_markdown(const SweepTable& table) {
 
 std::string table_as_latex(const SweepTable& table) {
   const std::size_t numbers = 1 + table.scores.size() * (1 + statistics_of(table, nullptr).size());
-  std::string out = "% \\usepackage{booktabs}\n\\begin{tabular}{" + std::string(table.labels.size(), 'l') +
-                    std::string(numbers, 'r') + "}\n\\toprule\n";
+  std::string out =
+      "% \\usepackage{booktabs}\n\\begin{tabular}{" + std::string(table.labels.size(), 'l') + std::string(numbers, 'r') + "}\n\\toprule\n";
   for (const std::string& label : table.labels) out += latex_text(label) + " & ";
   out += "runs";
   for (const std::string& score : table.scores) {

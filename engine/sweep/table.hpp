@@ -21,9 +21,9 @@ struct SweepTable {
   struct Figure {
     int runs = 0;  ///< that have this score
     double mean = 0;
-    double deviation = 0;  ///< sample standard deviation (n - 1) over the seeds; 0 for one run
-    bool best = false;     ///< see make_table()
-    bool highest = false;  ///< its mean is the highest of the column
+    double deviation = 0;                  ///< sample standard deviation (n - 1) over the seeds; 0 for one run
+    bool best = false;                     ///< see make_table()
+    bool highest = false;                  ///< its mean is the highest of the column
     std::optional<Interval> interval;      ///< of the mean, 95 %
     std::optional<Difference> difference;  ///< to the highest of the column; of that itself none
   };
@@ -53,8 +53,8 @@ CDC_API SweepTable make_table(const Sweep& sweep, const std::vector<CellOutcome>
 
 /// What the mark means, a sentence that begins with `mark`; empty where there is none in the table.
 CDC_API std::string mark_text(const SweepTable& table, const std::string& mark);
-CDC_API std::string table_as_text(const SweepTable& table);      ///< aligned, "*" at the best, and what that means
-CDC_API std::string table_as_csv(const SweepTable& table);       ///< RFC 4180; columns SCORE, "SCORE std" and "SCORE runs", and the statistics; all digits
+CDC_API std::string table_as_text(const SweepTable& table);  ///< aligned, "*" at the best, and what that means
+CDC_API std::string table_as_csv(const SweepTable& table);  ///< RFC 4180; columns SCORE, "SCORE std" and "SCORE runs", and the statistics; all digits
 CDC_API std::string table_as_markdown(const SweepTable& table);  ///< the best in bold
 CDC_API std::string table_as_latex(const SweepTable& table);     ///< a tabular with booktabs' rules, the best in bold
 /// Every cell with its seed, state and scores, as CSV.

@@ -79,10 +79,10 @@ TEST(SweepTable, ManyRowsNeedALargerLead) {
 }
 
 TEST(SweepTable, NothingIsMarkedWhereNoTestSaysAnything) {
-  for (const SweepTable& t : {Case({{"a", {0.5, 0.5}}, {"b", {0.9}}}).table(),                                     // one run
-                              Case({{"a", {0.5, 0.52}}, {"b", {0.9, 0.91}}, {"c", {0.1, -1}}}).table(),            // one run of a third
-                              Case({{"a", {0.5, 0.5, 0.5}}, {"b", {0.9, 0.9, 0.9}}}).table(),                      // seeds change nothing
-                              Case({{"a", {0.5, 0.6, 0.7}}, {"b", {0.7, 0.8, 0.9}}}).table(),                      // differences do not vary
+  for (const SweepTable& t : {Case({{"a", {0.5, 0.5}}, {"b", {0.9}}}).table(),                                           // one run
+                              Case({{"a", {0.5, 0.52}}, {"b", {0.9, 0.91}}, {"c", {0.1, -1}}}).table(),                  // one run of a third
+                              Case({{"a", {0.5, 0.5, 0.5}}, {"b", {0.9, 0.9, 0.9}}}).table(),                            // seeds change nothing
+                              Case({{"a", {0.5, 0.6, 0.7}}, {"b", {0.7, 0.8, 0.9}}}).table(),                            // differences do not vary
                               Case({{"a", {0.5, 0.5}}, {"b", {0.5, 0.5}}}).table(), Case({{"a", {0.5, 0.6}}}).table()})  // equal; alone
     EXPECT_EQ(marks(t).find('*'), std::string::npos) << table_as_text(t);
 }
@@ -111,7 +111,8 @@ TEST(SweepTable, IntervalsAndDifferencesStandWhereTheyAreAskedFor) {
   EXPECT_NE(table_as_markdown(t).find("| b | 3 | **0.607 ± 0.090** | [0.383, 0.831] | highest |"), std::string::npos) << table_as_markdown(t);
   EXPECT_NE(table_as_markdown(t).find("\n\n**Bold**: above every other row"), std::string::npos) << table_as_markdown(t);
   EXPECT_NE(table_as_latex(t).find("{lrrrr}"), std::string::npos) << table_as_latex(t);
-  EXPECT_NE(table_as_latex(t).find("\\multicolumn{5}{l}{\\footnotesize Bold: above every other row of its column at 5 \\% (paired"), std::string::npos)
+  EXPECT_NE(table_as_latex(t).find("\\multicolumn{5}{l}{\\footnotesize Bold: above every other row of its column at 5 \\% (paired"),
+            std::string::npos)
       << table_as_latex(t);
 }
 
@@ -158,9 +159,10 @@ TEST(SweepTable, AsCsv) {
             "\"a, \"\"b\"\"\",2,2,0.625,0.1767766952966369,2\r\n"
             "c,0,1,,,0\r\n");
   // A spreadsheet takes no name for a formula, and numbers stay numbers.
-  EXPECT_EQ(table_as_csv(Case({{"=HYPERLINK(\"x\")", {0.5}}, {"-0.5", {-1}}, {"-1+cmd", {-1}}, {"@a", {-1}}}).table()),
-            "variant,runs,cells,kmeans.acc,kmeans.acc std,kmeans.acc runs\r\n\"'=HYPERLINK(\"\"x\"\")\",1,1,0.5,,1\r\n-0.5,0,1,,,0\r\n'-1+cmd,0,1,,,0\r\n"
-            "'@a,0,1,,,0\r\n");
+  EXPECT_EQ(
+      table_as_csv(Case({{"=HYPERLINK(\"x\")", {0.5}}, {"-0.5", {-1}}, {"-1+cmd", {-1}}, {"@a", {-1}}}).table()),
+      "variant,runs,cells,kmeans.acc,kmeans.acc std,kmeans.acc runs\r\n\"'=HYPERLINK(\"\"x\"\")\",1,1,0.5,,1\r\n-0.5,0,1,,,0\r\n'-1+cmd,0,1,,,0\r\n"
+      "'@a,0,1,,,0\r\n");
 }
 
 TEST(SweepTable, AsMarkdown) {
@@ -170,13 +172,14 @@ TEST(SweepTable, AsMarkdown) {
 }
 
 TEST(SweepTable, AsLatex) {
-  EXPECT_EQ(table_as_latex(Case({{"a_b & 50%\n<d>", {0.50, 0.61, 0.40}}, {"d", {0.60, 0.70, 0.52}}, {"e", {-1}}}).table()),
-            "% \\usepackage{booktabs}\n\\begin{tabular}{lrr}\n\\toprule\nvariant & runs & kmeans.acc \\\\\n\\midrule\n"
-            "a\\_b \\& 50\\% \\textless{}d\\textgreater{} & 3 & $0.503 \\pm 0.105$ \\\\\nd & 3 & $\\mathbf{0.607 \\pm 0.090}$ \\\\\n"
-            "e & 0 of 1 & -- \\\\\n\\bottomrule\n"
-            "\\multicolumn{3}{l}{\\footnotesize Bold: above every other row of its column at 5 \\% (paired t-test, two-sided, over common seeds, Holm "
-            "over the rows).} \\\\\n"
-            "\\end{tabular}\n");
+  EXPECT_EQ(
+      table_as_latex(Case({{"a_b & 50%\n<d>", {0.50, 0.61, 0.40}}, {"d", {0.60, 0.70, 0.52}}, {"e", {-1}}}).table()),
+      "% \\usepackage{booktabs}\n\\begin{tabular}{lrr}\n\\toprule\nvariant & runs & kmeans.acc \\\\\n\\midrule\n"
+      "a\\_b \\& 50\\% \\textless{}d\\textgreater{} & 3 & $0.503 \\pm 0.105$ \\\\\nd & 3 & $\\mathbf{0.607 \\pm 0.090}$ \\\\\n"
+      "e & 0 of 1 & -- \\\\\n\\bottomrule\n"
+      "\\multicolumn{3}{l}{\\footnotesize Bold: above every other row of its column at 5 \\% (paired t-test, two-sided, over common seeds, Holm "
+      "over the rows).} \\\\\n"
+      "\\end{tabular}\n");
 }
 
 TEST(SweepTable, CellsAsCsv) {

@@ -22,7 +22,8 @@ void add_names(const Value& values, const std::string& before, std::set<std::str
 
 }  // namespace
 
-EpochWatch::EpochWatch(const Sweep& sweep, const std::vector<Run>& runs, const SweepOptions& options) : sweep_(sweep), runs_(runs), options_(options) {
+EpochWatch::EpochWatch(const Sweep& sweep, const std::vector<Run>& runs, const SweepOptions& options)
+    : sweep_(sweep), runs_(runs), options_(options) {
   for (const Run& run : runs_) kinds_.insert(run.kind);
 }
 
@@ -37,12 +38,13 @@ void EpochWatch::check_score() const {
   if (stop.rule == EarlyStop::Rule::none || score_known_ || lacking_ != kinds_) return;
   const std::vector<std::string> names(names_.begin(), names_.end());
   const std::string meant = did_you_mean(stop.score, names);
-  throw ConfigError({{stop.score_where, names.empty() ? fmt::format("stage '{}' reports nothing with epochs, so that 'stop' would never stop a run: name "
-                                                                    "a stage that does, or leave 'stop' out",
-                                                                    stop.stage)
-                                                      : fmt::format("stage '{}' has reported no '{}' by epoch {}{}; where it comes with later epochs, set "
-                                                                    "'grace' to the first of them",
-                                                                    stop.stage, stop.score, stop.grace, meant.empty() ? there_are(names) : meant)}});
+  throw ConfigError(
+      {{stop.score_where, names.empty() ? fmt::format("stage '{}' reports nothing with epochs, so that 'stop' would never stop a run: name "
+                                                      "a stage that does, or leave 'stop' out",
+                                                      stop.stage)
+                                        : fmt::format("stage '{}' has reported no '{}' by epoch {}{}; where it comes with later epochs, set "
+                                                      "'grace' to the first of them",
+                                                      stop.stage, stop.score, stop.grace, meant.empty() ? there_are(names) : meant)}});
 }
 
 void EpochWatch::read_on(std::size_t cell) {

@@ -40,9 +40,9 @@ class CDC_API EpochWatch {
   const Sweep& sweep_;
   const std::vector<Run>& runs_;
   const SweepOptions& options_;
-  bool score_known_ = false;               ///< some run has reported it
-  std::set<std::string> names_;            ///< of all numbers that the stage reports with epochs
-  std::set<std::string> kinds_, lacking_;  ///< of all runs; of those that had not reported the score by epoch `grace`
+  bool score_known_ = false;                  ///< some run has reported it
+  std::set<std::string> names_;               ///< of all numbers that the stage reports with epochs
+  std::set<std::string> kinds_, lacking_;     ///< of all runs; of those that had not reported the score by epoch `grace`
   std::map<std::size_t, Reported> reported_;  ///< by cell
 };
 

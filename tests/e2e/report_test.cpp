@@ -179,8 +179,7 @@ TEST_F(ReportProgram, WhatIsNoRunIsToldWithTheRemedy) {
 
 TEST_F(ReportProgram, ASweepsPageHoldsItsTable) {
   write_file(folder / "p.toml", text);
-  write_file(folder / "s.toml",
-             "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\nscores = [\"kmeans.acc\"]\n[axes]\nstage.kmeans.steps = [2, 3]\n");
+  write_file(folder / "s.toml", "[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\nscores = [\"kmeans.acc\"]\n[axes]\nstage.kmeans.steps = [2, 3]\n");
   ASSERT_EQ(cdc_report({"s.toml"}, "cdc-sweep").code, 0);
   const ProcessResult r = cdc_report({"s.toml"});
   ASSERT_EQ(r.code, 0) << r.err;

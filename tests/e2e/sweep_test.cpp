@@ -156,8 +156,9 @@ TEST_F(SweepTest, EverySweepOfTheProjectIsRight) {
 }
 
 TEST_F(SweepTest, AScoreOrAStageThatThereIsNotIsToldBeforeAnythingRuns) {
-  const std::string asks = "[sweep]\nbase = \"p.toml\"\nseeds = [0]\nscores = [\"kmeans.ac\", \"nothing.at_all\", \"kmeans.acc\"]\n"
-                           "stop = { stage = \"kmean\", score = \"value\" }\n";
+  const std::string asks =
+      "[sweep]\nbase = \"p.toml\"\nseeds = [0]\nscores = [\"kmeans.ac\", \"nothing.at_all\", \"kmeans.acc\"]\n"
+      "stop = { stage = \"kmean\", score = \"value\" }\n";
   for (const char* how : {"--check", "--dry-run", "--jobs=1"}) {
     const ProcessResult r = sweep(asks, {how});
     EXPECT_EQ(r.code, 2) << how;
@@ -176,9 +177,10 @@ TEST_F(SweepTest, AStopWhoseNumberNoRunReportsEndsTheSweep) {
   // At epoch 2 of the first run; the second is not begun.
   const ProcessResult r = sweep(asks("vaule", "stage.kmeans.steps = 20\nstage.kmeans.ms = 500\n"), {"--jobs", "1"});
   EXPECT_EQ(r.code, 2) << r.out;
-  EXPECT_EQ(r.err,
-            "s.toml:4:36: error: stage 'kmeans' has reported no 'vaule' by epoch 2; did you mean 'value'?; where it comes with later epochs, set 'grace' "
-            "to the first of them\n");
+  EXPECT_EQ(
+      r.err,
+      "s.toml:4:36: error: stage 'kmeans' has reported no 'vaule' by epoch 2; did you mean 'value'?; where it comes with later epochs, set 'grace' "
+      "to the first of them\n");
   EXPECT_EQ(began("kmeans"), 1);
   // Runs that are done, in the cache or not, say so too.
   ASSERT_EQ(sweep(asks("value", "stage.kmeans.steps = 2\n"), {"--jobs", "1"}).code, 0);
@@ -186,9 +188,11 @@ TEST_F(SweepTest, AStopWhoseNumberNoRunReportsEndsTheSweep) {
   EXPECT_EQ(later.code, 2);
   EXPECT_NE(later.err.find("has reported no 'vaule'"), std::string::npos) << later.err;
   // A stage without epochs.
-  const ProcessResult none = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\nstop = { stage = \"features\", score = \"value\" }\n", {"--jobs", "1"});
+  const ProcessResult none =
+      sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0, 1]\nstop = { stage = \"features\", score = \"value\" }\n", {"--jobs", "1"});
   EXPECT_EQ(none.code, 2);
-  EXPECT_NE(none.err.find("s.toml:4:38: error: stage 'features' reports nothing with epochs, so that 'stop' would never stop a run"), std::string::npos)
+  EXPECT_NE(none.err.find("s.toml:4:38: error: stage 'features' reports nothing with epochs, so that 'stop' would never stop a run"),
+            std::string::npos)
       << none.err;
 }
 
@@ -200,19 +204,24 @@ TEST_F(SweepTest, APipelineThatIsNotThereIsToldWhereItIsNamed) {
 }
 
 TEST_F(SweepTest, RunsThatResolveToOnePipelineAreRefused) {
-  const ProcessResult variants = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[variants.a]\n[variants.b]\nstage.kmeans.clusters = 2\n", {"--check"});
+  const ProcessResult variants =
+      sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[variants.a]\n[variants.b]\nstage.kmeans.clusters = 2\n", {"--check"});
   EXPECT_EQ(variants.code, 2);
-  EXPECT_EQ(variants.err,
-            "s.toml:5:11: error: with this the run is the same as 'a,seed=0': both resolve to one pipeline and seed, which is no repetition and no other "
-            "point; take one of them out\n");
-  const ProcessResult axes = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[axes]\nstage.features.part = [{ plugin = \"fake.part\" }, { plugin = \"fake.part\", "
-                                   "rate = 0.25 }, { rate = 0.25, plugin = \"fake.part\" }]\n", {"--check"});
+  EXPECT_EQ(
+      variants.err,
+      "s.toml:5:11: error: with this the run is the same as 'a,seed=0': both resolve to one pipeline and seed, which is no repetition and no other "
+      "point; take one of them out\n");
+  const ProcessResult axes = sweep(
+      "[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[axes]\nstage.features.part = [{ plugin = \"fake.part\" }, { plugin = \"fake.part\", "
+      "rate = 0.25 }, { rate = 0.25, plugin = \"fake.part\" }]\n",
+      {"--check"});
   EXPECT_EQ(axes.code, 2);
   EXPECT_EQ(lines_with(axes.err, "s.toml:5:"), 1) << axes.err;
 }
 
 TEST_F(SweepTest, NamesCannotDriveTheTerminal) {
-  const ProcessResult r = sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[variants.a]\ntitle = \"x\\u001B[2Jy\"\n[variants.b]\nstage.kmeans.clusters = 3\n");
+  const ProcessResult r =
+      sweep("[sweep]\nbase = \"p.toml\"\nseeds = [0]\n[variants.a]\ntitle = \"x\\u001B[2Jy\"\n[variants.b]\nstage.kmeans.clusters = 3\n");
   EXPECT_EQ(r.code, 0) << r.err;
   EXPECT_EQ(r.out.find('\x1b'), std::string::npos) << r.out;
   EXPECT_NE(r.out.find("x\\u001b[2Jy"), std::string::npos) << r.out;

@@ -38,7 +38,8 @@ TEST_F(SweepOracle, EveryFigureOfTheTable) {
 TEST_F(SweepOracle, RowsOfOtherSeeds) {
   scipy("[2, 3, 9]", {}, 0);
   for (const auto& entry : fs::directory_iterator(folder / "sweeps/s/cells"))  // two runs are lost
-    if (const std::string name = entry.path().filename().string(); entry.is_directory() && (name.rfind("clusters=3,seed=1-", 0) == 0 || name.rfind("clusters=9,seed=2-", 0) == 0))
+    if (const std::string name = entry.path().filename().string();
+        entry.is_directory() && (name.rfind("clusters=3,seed=1-", 0) == 0 || name.rfind("clusters=9,seed=2-", 0) == 0))
       fs::remove_all(entry.path());
   const Value all = scipy("[2, 3, 9]", {"--table"}, 0);
   CDC_NEEDS_ORACLE(all);

@@ -76,8 +76,9 @@ std::optional<Options> read_options(int argc, char** argv, int& exit_code) {
       ->needs(executor);
   app.add_option("--task", o.task, "Runs this one of a plan that --executor slurm wrote, which is then FILE: what its batch scripts call");
   std::vector<std::string> statistics;
-  app.add_option("--statistics", statistics,
-                 "Further columns of the tables: interval (of each mean, 95 %), difference (to the highest mean, over common seeds); may be given again")
+  app.add_option(
+         "--statistics", statistics,
+         "Further columns of the tables: interval (of each mean, 95 %), difference (to the highest mean, over common seeds); may be given again")
       ->allow_extra_args(false)
       ->check(CLI::IsMember(cdc::statistics_names()));
   app.add_option("--dir", o.folder, "Folder of this sweep's runs and tables (default: sweeps/NAME)")->check(cdc::program::path_name());

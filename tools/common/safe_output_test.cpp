@@ -12,7 +12,8 @@ TEST(SafeOutputTest, WhatWouldMoveTheCursorIsShownAndTextIsAsItWas) {
   std::streambuf *const cout = std::cout.rdbuf(out.rdbuf()), *const cerr = std::cerr.rdbuf(err.rdbuf());
   {
     SafeOutput safe;
-    std::cout << "a\x1b[2Jb" << '\r' << "\u00e9\t\n" << "\u202e" << std::flush;
+    std::cout << "a\x1b[2Jb" << '\r' << "\u00e9\t\n"
+              << "\u202e" << std::flush;
     std::cerr << "bell\a\n";
     safe.raw_out() << "\r\x1b[K";
   }
