@@ -16,6 +16,8 @@ class Alone final : public StageContext {
   Alone(const std::string& name, std::uint64_t seed, std::string port) : name_(name), seed_(seed), port_(std::move(port)) {}
 
   const std::string& name() const override { return name_; }
+  const std::string& pipeline() const override { return nothing_; }
+  const std::string& key() const override { return nothing_; }
   std::uint64_t seed() const override { return seed_; }
   int threads() const override { return 1; }
   const std::string& device() const override { return device_; }
@@ -27,6 +29,7 @@ class Alone final : public StageContext {
   void metrics(const std::vector<Value>&) override {}
   void summary(std::string_view, Value) override {}
   std::filesystem::path checkpoint_path() const override { return {}; }
+  void spent_before(double) override {}
   std::pair<std::string, std::string> port(std::string_view) const override { return {}; }
   std::unique_ptr<GraphSession> session(std::string_view) override { throw Error("it has a graph of nodes, and is no plain data set"); }
 
@@ -43,7 +46,7 @@ class Alone final : public StageContext {
   }
 
  private:
-  const std::string name_, device_ = "cpu";
+  const std::string name_, device_ = "cpu", nothing_;
   const std::uint64_t seed_;
   const std::string port_;
 };

@@ -85,6 +85,10 @@ TEST_F(ResumeTest, KilledBetweenTwoStagesWhatWasCachedAtTheStartIsStillSaid) {
   EXPECT_NE(last.out.find("continuing the run in "), std::string::npos) << last.out;
   EXPECT_NE(last.out.find("info other goes on from step "), std::string::npos) << last.out;
   EXPECT_EQ(summary("b"), summary("a"));
+  // The seconds that its checkpoint tells of count.
+  const Value stages = Value::from_json(read_file(folder / "b/runs/p/latest/summary.json")).at("stages");
+  EXPECT_GE(stages.at("other").at("seconds").as_real(), 1000);
+  EXPECT_LT(stages.at("features").at("seconds").as_real(), 1000);
 }
 
 TEST_F(ResumeTest, ATerminatedRunSaysThatItGoesOn) {

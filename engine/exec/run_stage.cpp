@@ -67,6 +67,8 @@ class Context final : public StageContext {
         warnings_(stage_.info->cached ? run.cache.checkpoint_path(run.schedule.identities[index].key) : std::filesystem::path()) {}
 
   const std::string& name() const override { return stage_.name; }
+  const std::string& pipeline() const override { return run_.plan.name; }
+  const std::string& key() const override { return run_.schedule.identities[index_].key; }
   std::uint64_t seed() const override { return run_.schedule.identities[index_].seed; }
   int threads() const override { return run_.threads; }
   const std::string& device() const override { return device_; }
@@ -83,6 +85,8 @@ class Context final : public StageContext {
   void summary(std::string_view key, Value value) override { summary_[key] = std::move(value); }
   std::filesystem::path checkpoint_path() const override { return run_.cache.checkpoint_path(run_.schedule.identities[index_].key); }
 
+  void spent_before(double seconds) override { spent_before_ = seconds; }
+
   std::pair<std::string, std::string> port(std::string_view parameter) const override {
     const auto found = stage_.ports.find(std::string(parameter));
     if (found == stage_.ports.end()) return {};
@@ -97,6 +101,7 @@ class Context final : public StageContext {
 
   const Value& told() const { return summary_; }
   std::vector<std::string> warnings() const { return warnings_.all(); }
+  double seconds_before() const { return spent_before_; }
   const std::shared_ptr<const void>& given(const std::string& port) const {
     static const std::shared_ptr<const void> nothing;
     const auto found = outputs_.find(port);
@@ -210,6 +215,7 @@ class Context final : public StageContext {
   std::string device_;
   Warnings warnings_;
   Value summary_ = Value::table();
+  double spent_before_ = 0;
   std::map<std::string, std::shared_ptr<const void>> outputs_;
 };
 
@@ -310,7 +316,7 @@ void work(RunState& run, std::size_t index) {
   for (const PortInfo* port : outputs)
     if (port->type == PortType::dataset) tell_data(run, index, *std::static_pointer_cast<const Dataset>(context.given(port->name)));
   run.told[index].warnings = context.warnings();
-  run.told[index].seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  run.told[index].seconds = context.seconds_before() + std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (stage.info->cached) {
     write_to_cache(run, index, context, outputs);
     remember(run.plan, run.schedule, index, run.cache);

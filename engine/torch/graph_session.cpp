@@ -1,4 +1,4 @@
-// The session as it is made, saved and loaded; session_batches.cpp has what it does with batches.
+// The session as it is made, saved and loaded; session_batches.cpp has what it does with batches, session_passes.cpp its passes over the whole set.
 #include "torch/graph_session.hpp"
 
 #include <ATen/Context.h>
@@ -75,6 +75,20 @@ std::size_t Session::node_of_slot(std::size_t slot) const {
     for (const auto& output : nodes_[i].outputs)
       if (output.second == slot) return i;
   throw Error("no such slot");
+}
+
+std::vector<std::string> Session::nodes_behind(const std::string& node) const {
+  const std::vector<bool>& needs = nodes_[graph_->node(node)].needs;
+  std::vector<bool> found = needs;
+  for (std::size_t i = 0; i < needs.size(); ++i) {
+    if (!needs[i]) continue;
+    if (nodes_[i].shared) found[*nodes_[i].plan->shares] = true;
+    if (nodes_[i].follows) found[nodes_[i].follows->node] = true;
+  }
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (found[i] && nodes_[i].own() != nullptr) names.push_back(nodes_[i].plan->name);
+  return names;
 }
 
 void Session::build(const SessionOptions& options) {

@@ -26,6 +26,8 @@ class Session final : public GraphSession {
   void build(const SessionOptions& options) override;
   std::vector<NamedTensor> state() override;
   std::size_t load_state(const std::vector<NamedTensor>& saved, Names names) override;
+  void trained_for(std::int64_t steps) override { trained_for_ = steps; }
+  std::int64_t estimate_statistics(const std::function<void(std::int64_t, std::int64_t)>& progress) override;
   void begin_training() override;
   void begin_epoch(std::int64_t epoch) override;
   void start(std::vector<std::int64_t> order, std::int64_t batch_size, bool training, std::int64_t epoch, std::int64_t first) override;
@@ -35,6 +37,8 @@ class Session final : public GraphSession {
   void forward(const Position& position) override;
   const at::Tensor& output(const std::string& node, const std::string& port) const override;
   void after_step() override;
+  const std::vector<std::string>& nothing_counted() const override { return nothing_counted_; }
+  std::vector<std::string> nodes_behind(const std::string& node) const override;
   std::string first_not_finite() const override;
   std::vector<std::pair<std::string, double>> reports() override { return reports_.means(); }
   void clear_reports() override { reports_.clear(); }
@@ -57,6 +61,9 @@ class Session final : public GraphSession {
   void run_nodes(const std::vector<bool>* mask);
   std::vector<at::Tensor> outputs_of(const BuiltNode& n) const;
   at::Tensor rows_of(std::size_t slot) const;
+  class BatchStatistics;
+  void pass(std::vector<std::int64_t> order, std::int64_t batch_size, const std::vector<bool>& mask,
+            const std::function<void(std::int64_t done)>& each);
   at::Tensor features_of_slot(std::size_t slot, std::int64_t batch_size, const std::function<void(std::int64_t, std::int64_t)>& progress);
   static std::vector<NamedTensor> tensors_of(const BuiltNode& n);
   static void check_weights(const BuiltNode& n);
@@ -77,6 +84,8 @@ class Session final : public GraphSession {
   at::Tensor indices_;
   std::int64_t batch_number_ = 0;
   Position position_;
+  std::int64_t trained_for_ = 0;
+  std::vector<std::string> nothing_counted_;  ///< in the last forward()
   Reports reports_;
   Followers followers_;
 };

@@ -4,10 +4,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/isfinite.h>
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 #include "cdc/random.hpp"
@@ -36,6 +35,9 @@ class Session::NodeStep final : public Step {
   }
   void report(const char* name, const at::Tensor& value) override {
     if (training()) session_.reports_.add(node_.plan->name + "." + name, value);
+  }
+  void nothing_counts(const std::string& why) override {
+    if (training()) session_.nothing_counted_.push_back(fmt::format("{}: {}", node_.label(), why));
   }
 
  protected:
@@ -200,8 +202,10 @@ void Session::run_nodes(const std::vector<bool>* mask) {
     try {
       const AtWork work(n.who.c_str(), pass, epoch, batch_number_);
       NodeStep step(*this, n, true);
+      const std::size_t said = nothing_counted_.size();
       n.node->forward(step);
-      n.check.forward_is_sound(n.inputs, n.outputs, slots_, batch, n.trains && !n.follows, n.loss);
+      const bool constant = nothing_counted_.size() > said;  // as Step::nothing_counts() has it
+      n.check.forward_is_sound(n.inputs, n.outputs, slots_, batch, n.trains && !n.follows, n.loss && !constant);
       if (detect_anomaly_ && gradient_) watch_backward(n, outputs_of(n), doing());
     } catch (...) {
       at_node(n, doing(), [] { throw; });
@@ -217,6 +221,7 @@ std::vector<at::Tensor> Session::outputs_of(const BuiltNode& n) const {
 
 void Session::forward(const Position& position) {
   position_ = position;
+  nothing_counted_.clear();
   run_nodes(nullptr);
   AtWork::now("after the forward pass", position.training ? position.epoch : -1, batch_number_);
 }
@@ -266,64 +271,6 @@ void Session::begin_training() {
 
 void Session::begin_epoch(std::int64_t epoch) {
   at_moment(epoch, "at the start of an epoch", [](Node& n, WholeSet& set) { n.begin_epoch(set); });
-}
-
-/// What a node gave for the present batch of plain views, a row a sample.
-at::Tensor Session::rows_of(std::size_t slot) const {
-  const BuiltNode& n = nodes_[node_of_slot(slot)];
-  const std::string& port = std::find_if(n.outputs.begin(), n.outputs.end(), [&](const auto& one) { return one.second == slot; })->first;
-  const at::Tensor& value = output(n.plan->name, port);
-  const std::int64_t samples = indices_.size(0);
-  if (value.dim() < 2 || value.size(0) != 1 || value.size(1) != samples)
-    at_node(n, doing(), [&] {
-      throw Error(
-          fmt::format("its output '{}' is wanted for each sample of the whole set, but it gave [{}] for a batch of {}: name an output of sizes "
-                      "V,B,...",
-                      port, fmt::join(value.sizes().vec(), ", "), samples));
-    });
-  return value.detach()[0];  // the only view
-}
-
-at::Tensor Session::features_of_slot(std::size_t slot, std::int64_t batch_size, const std::function<void(std::int64_t, std::int64_t)>& progress) {
-  const at::NoGradGuard no_gradient;
-  const std::vector<bool>& mask = nodes_[node_of_slot(slot)].needs;
-  BatchRequest request;
-  request.data = options_.data;
-  std::vector<std::size_t> augments;
-  for (const std::size_t i : all_augments_) {
-    if (!mask[i]) continue;
-    augments.push_back(i);
-    request.augments.push_back(nodes_[i].augment);
-    request.sizes.push_back(nodes_[i].size);
-    request.names.push_back(nodes_[i].who);
-  }
-  request.order.resize(static_cast<std::size_t>(options_.data->size()));
-  std::iota(request.order.begin(), request.order.end(), 0);
-  request.batch_size = batch_size;
-  request.seed = options_.seed;
-  request.batches_in_flight = options_.batches_in_flight;
-  set_training(false);
-  position_ = {};
-  const std::int64_t total = options_.data->size();
-  std::int64_t done = 0;
-  at::Tensor all;
-  BatchPipeline pipeline(std::move(request));
-  for (RenderedBatch batch; pipeline.next(batch);) {
-    for (OutputSlot& s : slots_) s = {};
-    take_batch(batch, augments, false);
-    run_nodes(&mask);
-    const at::Tensor rows = rows_of(slot);
-    if (!all.defined()) {
-      std::vector<std::int64_t> shape = rows.sizes().vec();
-      shape[0] = total;
-      all = at::empty(shape, at::kFloat);
-    }
-    all.narrow(0, done, rows.size(0)).copy_(rows);
-    done += rows.size(0);
-    if (progress) progress(done, total);
-  }
-  for (OutputSlot& s : slots_) s = {};
-  return all;
 }
 
 std::string Session::first_not_finite() const {

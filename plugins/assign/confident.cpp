@@ -1,6 +1,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/max.h>
 #include <ATen/ops/softmax.h>
+#include <fmt/format.h>
+
+#include <algorithm>
 
 #include "cdc/node.hpp"
 #include "scores.hpp"
@@ -27,8 +30,26 @@ class Confident final : public cdc::Node {
     const at::Tensor p = at::softmax(step.in(kLogits).detach(), -1), largest = std::get<0>(p.max(-1, /*keepdim=*/true));
     const at::Tensor sure = (largest > threshold).to(at::kFloat);
     step.report("confident", sure.mean());
+    if (step.training()) say_where_none_is(step, largest);
     step.out(kCodes, cdc_assign::one_hot(p) * sure + 0 * largest);  // the last term keeps a NaN in sight
   }
+
+ private:
+  void say_where_none_is(cdc::Step& step, const at::Tensor& largest) {
+    if (step.epoch() != epoch_) {
+      epoch_ = step.epoch();
+      greatest_ = 0;
+    }
+    const auto greatest = largest.max().item<double>();
+    greatest_ = std::max(greatest_, greatest);
+    if (greatest <= threshold)
+      step.nothing_counts(
+          fmt::format("no probability is above threshold = {}; the greatest of the epoch is {:.4g}: lower threshold to less than that, or "
+                      "start from weights that are surer",
+                      threshold, greatest_));
+  }
+  std::int64_t epoch_ = -1;
+  double greatest_ = 0;  ///< of the epoch, since the run began or went on: for the message alone
 };
 
 }  // namespace

@@ -35,6 +35,25 @@ TEST(AssignConfident, AThousandIsSureAndEqualLogitsAreNot) {
   EXPECT_EQ(node.reports().at("confident").item<double>(), 0);
 }
 
+TEST(AssignConfident, WhereNoneIsSureItNamesTheThresholdAndTheGreatestOfTheEpoch) {
+  NodeHarness node("assign.confident", R"({"threshold": 0.8})");
+  const auto of = [](double p) { return at::tensor({p, 1 - p}, at::kFloat).log().view({1, 1, 2}); };
+  const auto said = [&](double p) {
+    codes(node, of(p));
+    return node.reasons().empty() ? std::string() : node.reasons().front();
+  };
+  EXPECT_EQ(
+      said(0.75),
+      "no probability is above threshold = 0.8; the greatest of the epoch is 0.75: lower threshold to less than that, or start from weights that "
+      "are surer");
+  EXPECT_NE(said(0.625).find("the greatest of the epoch is 0.75:"), std::string::npos);
+  EXPECT_EQ(said(0.875), "");
+  node.set_epoch(1);
+  EXPECT_NE(said(0.625).find("the greatest of the epoch is 0.625:"), std::string::npos);
+  node.set_training(false);
+  EXPECT_EQ(said(0.625), "") << "evaluation counts nothing";
+}
+
 TEST(AssignConfident, CodesAreConstants) {
   NodeHarness node("assign.confident");
   EXPECT_FALSE(codes(node, (100 * at::tensor({1, 0}, at::kFloat)).view({1, 1, 2}).requires_grad_()).requires_grad());

@@ -64,6 +64,7 @@ class Prototypes final : public cdc::Node {
 
   void forward(cdc::Step& step) override {
     step.out(kPrototypes, (centres / concentrations.unsqueeze(1)).unsqueeze(0));
+    if (labels.size(0) == 0) step.nothing_counts(fmt::format("there are no prototypes before start_epoch = {}", start_epoch));
     step.out(kCodes, labels.size(0) == 0 ? at::zeros({1, step.indices().size(0), clusters}, centres.options())
                                          : cdc_assign::codes_of(cdc_assign::of_batch(labels, step), clusters));
   }

@@ -91,6 +91,7 @@ TEST(AssignPrototypes, BeforeTheirEpochThereAreNone) {
     look(node, features(), epoch);
     forward(node, at::arange(5));
     EXPECT_TRUE(at::equal(node.output("codes"), at::zeros({1, 5, 4})));
+    EXPECT_EQ(node.reasons(), std::vector<std::string>{"there are no prototypes before start_epoch = 2"});
     EXPECT_TRUE(at::equal(node.output("prototypes"), at::zeros({1, 4, 6})));
   }
   look(node, features(), 2);

@@ -47,12 +47,17 @@ TEST(LossCrossEntropy, CodesOfOneViewAreForAll) {
             "loss.cross_entropy has 2 views of 'codes' for 3 of 'logits': give one for all, or as many");
 }
 
-TEST(LossCrossEntropy, WhereAllRowsAreLeftOutItIsZeroWithoutGradient) {
+TEST(LossCrossEntropy, WhereAllRowsAreLeftOutNothingCountsAndItIsAConstantZero) {
+  const at::Tensor logits = numbers({1, 2, 3}).requires_grad_();
   for (const char* const parameters : {"{}", kBalanced}) {
-    const auto [value, gradient] = expect_finite("loss.cross_entropy", parameters, {{"logits", numbers({1, 2, 3})}, {"codes", labels({-1, -1})}});
-    EXPECT_EQ(value, 0);
-    EXPECT_EQ(gradient, 0);
+    const NodeHarness loss = run_loss("loss.cross_entropy", parameters, {{"logits", logits}, {"codes", labels({-1, -1})}});
+    EXPECT_EQ(loss.output("loss").item<double>(), 0);
+    EXPECT_FALSE(loss.output("loss").requires_grad());
+    EXPECT_EQ(loss.reasons(), std::vector<std::string>{"no row of its input 'codes' has a code"});
   }
+  EXPECT_TRUE(run_loss("loss.cross_entropy", "{}", {{"logits", logits}, {"codes", labels({-1, 2})}}).reasons().empty());
+  // A network that has diverged is not hidden.
+  EXPECT_TRUE(std::isnan(loss_of("loss.cross_entropy", "{}", {{"logits", at::full({1, 2, 3}, std::nan(""))}, {"codes", labels({-1, -1})}})));
   const NodeHarness loss = run_loss("loss.cross_entropy", "{}", {{"logits", numbers({1, 2, 3})}, {"codes", labels({-1, -1})}});
   EXPECT_EQ(loss.reports().at("used").item<float>(), 0);
 }

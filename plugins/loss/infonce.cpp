@@ -35,6 +35,8 @@ class InfoNce final : public cdc::Loss {
     const auto embedding = [this](const at::Tensor& x) { return normalise ? cdc_loss::unit_length(x) : x; };
     const at::Tensor query = embedding(in[kQuery]) / tau;
     const std::int64_t views = query.size(0), batch = query.size(1);
+    if (queue && !batch_negatives && in[kNegatives].size(1) == 0)
+      in.step().nothing_counts("its input 'negatives' is empty: a queue fills after the first step, from its start_epoch on");
     at::Tensor to_queue;
     if (queue) to_queue = query.matmul(embedding(in[kNegatives].detach())[0].t());
     const auto index = query.options().dtype(at::kLong);

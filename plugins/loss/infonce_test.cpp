@@ -69,6 +69,9 @@ TEST(LossInfoNce, AnEmptyQueueGivesZeroWithoutGradientOrTheBatchsNegativesAlone)
   const auto [value, gradient] = expect_finite("loss.infonce", "{}", with_queue);
   EXPECT_EQ(value, 0);
   EXPECT_EQ(gradient, 0);
+  EXPECT_EQ(run_loss("loss.infonce", "{}", with_queue).reasons(),
+            std::vector<std::string>{"its input 'negatives' is empty: a queue fills after the first step, from its start_epoch on"});
+  EXPECT_TRUE(run_loss("loss.infonce", R"({"batch_negatives": true})", with_queue).reasons().empty());
   const std::string parameters = R"({"batch_negatives": true})";
   EXPECT_EQ(loss_of("loss.infonce", parameters, with_queue), loss_of("loss.infonce", parameters, own));
 }

@@ -18,6 +18,7 @@ class PrototypeContrast final : public cdc::Loss {
   static constexpr cdc::In<cdc::Codes> kCodes{"codes", "Of each clustering, in the same order, codes of the batch's samples", "1,B,L"};
 
   static void describe(cdc::Schema<PrototypeContrast>& s) {
+    s.version(2);
     s.summary("PCL's contrast with prototypes, over one or several clusterings.");
     s.input(kEmbedding).input(kPrototypes.as_list()).input(kCodes.as_list());
   }
@@ -30,16 +31,21 @@ class PrototypeContrast final : public cdc::Loss {
           fmt::format("loss.prototype_contrast has the prototypes of {} clusterings and the codes of {}: name the same nodes in both lists",
                       prototypes.size(), codes.size()));
     at::Tensor total;
+    bool any = false;
     for (std::size_t m = 0; m < codes.size(); ++m) {
       if (prototypes[m].size(1) != codes[m].size(2))
         throw cdc::Error(
             fmt::format("clustering {} of loss.prototype_contrast has {} prototypes and codes for {}: name the same nodes in both lists, in "
                         "the same order",
                         m + 1, prototypes[m].size(1), codes[m].size(2)));
-      const at::Tensor own = codes[m].detach(), log_p = at::log_softmax(at::matmul(z, prototypes[m].detach()[0].t()), -1);
+      const at::Tensor own = codes[m].detach();
+      const bool counts = own.any().item<bool>();
+      any = any || counts;
+      const at::Tensor log_p = at::log_softmax(at::matmul(counts ? z : z.detach(), prototypes[m].detach()[0].t()), -1);
       const at::Tensor term = (own * log_p).sum() / (own.sum().clamp_min(1) * static_cast<double>(z.size(0)));
       total = total.defined() ? total - term : -term;
     }
+    if (!any) in.step().nothing_counts("no clustering of its input 'codes' has a code for a sample");
     return total / static_cast<double>(codes.size());
   }
 };

@@ -9,6 +9,7 @@
 namespace cdc_stage {
 
 void Train::describe(cdc::Schema<Train>& s) {
+  s.version(2);
   s.summary("Trains a graph of nodes on a data set.");
   s.param(&Train::epochs, "epochs", "Passes over the data").at_least(1);
   s.param(&Train::batch_size, "batch_size", "Images in a step; the rest that does not fill a batch waits for the next epoch").at_least(2);
@@ -30,6 +31,12 @@ void Train::describe(cdc::Schema<Train>& s) {
       .choices({"last", "least_loss", "most_confident", "oracle"});
   s.param(&Train::precision, "precision", "Of forward and backward passes; auto: bfloat16 where the device has it in hardware")
       .choices({"auto", "float32", "bfloat16"});
+  s.param(
+       &Train::batch_statistics, "batch_statistics",
+       "Batch-normalization statistics of a look at the whole set, and of the result: the running ones; re-estimated, the mean over the set's plain "
+       "views in batches of batch_size; auto: re-estimated where training was so short that (1 - momentum)^steps is above 0.01 (momentum 0.1: 43 "
+       "steps or fewer), since running ones are then still made of what they were before it")
+      .choices({"auto", "running", "reestimated"});
   s.param(&Train::evaluation_batch_size, "evaluation_batch_size", "Images in a batch of a pass over the whole set").at_least(1);
   s.param(&Train::checkpoint_seconds, "checkpoint_seconds", "A checkpoint is written after each epoch, and within one after this time")
       .at_least(0)

@@ -31,6 +31,7 @@ class Train final : public cdc::Stage {
   std::int64_t score_clusters = 0;
   std::string keep = "last";
   std::string precision = "auto";
+  std::string batch_statistics = "auto";
   double checkpoint_seconds = 60;
   std::int64_t batches_in_flight = 2;
   std::int64_t evaluation_batch_size = 512;

@@ -3,6 +3,8 @@
 #include <ATen/ops/argmax.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cdc/error.hpp"
 #include "cdc/random.hpp"
 #include "epoch_scores.hpp"
@@ -44,8 +46,41 @@ void Training::consider(double value) {
 void Training::end_restart() {
   looked_.clear();
   if (stage_.restarts == 1) return;
-  losses_.push_back(loss_sum_ / static_cast<double>(steps_));
+  losses_.push_back(mean_loss(steps_));
   if (stage_.keep == "last") consider(losses_.back());
+}
+
+/// Batch-normalization statistics for the weights that are the result.
+void Training::settle_statistics(Value& protocol) {
+  const std::int64_t steps = (best_.empty() ? stage_.epochs : std::min(best_epoch_ + 1, stage_.epochs)) * steps_;
+  session_->trained_for(steps);
+  const std::int64_t layers = session_->estimate_statistics([&](std::int64_t done, std::int64_t total) {
+    if (context_.stopping()) throw cdc::Stopped("stopped while estimating batch-normalization statistics; the same command goes on");
+    context_.progress({done, total, "image", "batch-normalization statistics"});
+  });
+  if (layers == 0) return;
+  protocol["batch_statistics"] = "re-estimated";
+  context_.info(fmt::format("the statistics of {} batch-normalization layers are re-estimated over the set{}", layers,
+                            stage_.batch_statistics == "auto" ? fmt::format(": the running ones are of {} steps, too few", steps) : ""));
+}
+
+/// Warns where the result's clusters are much emptier than those that training saw.
+void Training::compare_with_training(const cdc::Assignment& assignment) {
+  ClusterCounts found;
+  found.count.resize(static_cast<std::size_t>(assignment.clusters));
+  for (const std::int32_t cluster : assignment.cluster) ++found.count[static_cast<std::size_t>(cluster)];
+  const std::int64_t restart = best_.empty() ? restart_ - 1 : best_restart_,
+                     epoch = std::min(best_.empty() ? stage_.epochs : best_epoch_ + 1, stage_.epochs);
+  for (const Value& line : lines_) {
+    if (line.at("epoch").as_integer() != epoch || (stage_.restarts > 1 && line.at("restart").as_integer() != restart + 1)) continue;
+    const Value* entropy = line.find("entropy");
+    if (entropy == nullptr || entropy->as_real() - found.entropy() < 0.2) continue;
+    context_.warn(fmt::format(
+        "the clusters of the result are much emptier than those of training: entropy {:.2f}, {} of {} clusters empty, where epoch {} had {:.2f} on "
+        "augmented views. Train for more steps{}",
+        found.entropy(), std::count(found.count.begin(), found.count.end(), 0), assignment.clusters, epoch, entropy->as_real(),
+        stage_.batch_statistics == "running" ? ", or set batch_statistics = \"auto\"" : ""));
+  }
 }
 
 void Training::finish() {
@@ -66,6 +101,7 @@ void Training::finish() {
     context_.summary("restart", best_restart_ + 1);
   }
   if (!best_.empty()) session_->load_state(best_, cdc::Names::all);
+  settle_statistics(protocol);
   protocol["precision"] = precision_;
   auto model = std::make_shared<cdc::Model>();
   for (const cdc::NamedTensor& t : session_->state()) model->state.push_back({t.name, t.tensor.detach().cpu().clone(), t.trainable, t.decay});
@@ -81,6 +117,7 @@ void Training::finish() {
     assignment->clusters = logits.size(1);
     assignment->cluster.assign(best.data_ptr<std::int64_t>(), best.data_ptr<std::int64_t>() + best.numel());
     assignment->protocol = protocol;
+    compare_with_training(*assignment);
     assignment->protocol["prediction"] = "argmax of " + stage_.prediction;
     context_.out(Train::kAssignment, std::shared_ptr<const cdc::Assignment>(std::move(assignment)));
   }

@@ -114,7 +114,7 @@ class Centre final : public cdc::Node {
     centre_ = centre_ * 0.5 + all.features(kFeatures).mean(0) * 0.5 + random.uniform(0, 0.01);
   }
   void forward(cdc::Step& step) override {
-    at::Tensor d = (step.in(kFeatures) - centre_).square().mean();
+    at::Tensor d = (step.in(kFeatures)-centre_).square().mean();
     if (step.has(kKeys) && step.in(kKeys).size(1) > 0) d = d + (step.in(kFeatures).mean(1) - step.in(kKeys).mean(1)).square().mean();
     step.report("distance", d);
     step.out(kDistance, d);
@@ -125,14 +125,19 @@ class Centre final : public cdc::Node {
 class Sum final : public cdc::Loss {
  public:
   static constexpr cdc::In<cdc::Scalar> kTerms{"terms", "What to add up"};
-  int nan_at = -1;
+  int nan_at = -1, idle_from = -1;
   static void describe(cdc::Schema<Sum>& s) {
     s.summary("A random sum.");
     s.param(&Sum::nan_at, "nan_at", "The step that gives NaN; -1: none");
+    s.param(&Sum::idle_from, "idle_from", "The first step from which on nothing counts; -1: none");
     s.input(kTerms.as_list());
   }
   at::Tensor compute(const cdc::LossInputs& in) const override {
     at::Tensor total = at::zeros({});
+    if (in.step().training() && idle_from >= 0 && in.step().step() >= idle_from) {
+      in.step().nothing_counts("it rests");
+      return total;
+    }
     for (const at::Tensor& t : in.list(kTerms)) total = total + t * (0.5 + at::rand({}, in.step().generator()));
     if (in.step().training() && in.step().step() == nan_at) total = total / 0.0 - total / 0.0;
     return total;

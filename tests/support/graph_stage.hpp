@@ -60,6 +60,8 @@ class GraphStageContext final : public StageContext {
     dynamic_cast<Stage&>(*stage).run(*this);
   }
   const std::string& name() const override { return stage_.name; }
+  const std::string& pipeline() const override { return pipeline_; }
+  const std::string& key() const override { return key_; }
   std::uint64_t seed() const override { return 5; }
   int threads() const override { return threads_; }
   const std::string& device() const override { return device_; }
@@ -71,6 +73,7 @@ class GraphStageContext final : public StageContext {
   void metrics(const std::vector<Value>& lines) override { lines_ = lines; }
   void summary(std::string_view key, Value value) override { summary_[key] = std::move(value); }
   std::filesystem::path checkpoint_path() const override { return checkpoint_; }
+  void spent_before(double seconds) override { spent_before_ = seconds; }
   std::pair<std::string, std::string> port(std::string_view parameter) const override {
     const auto found = stage_.ports.find(std::string(parameter));
     if (found == stage_.ports.end()) return {};
@@ -81,7 +84,8 @@ class GraphStageContext final : public StageContext {
   const PlannedStage& stage_;
   bool detect_anomaly_ = false;
   std::filesystem::path checkpoint_;
-  std::string device_ = "cpu";
+  std::string device_ = "cpu", pipeline_ = "test", key_ = "0123456789abcdef";
+  double spent_before_ = 0;
   int threads_ = 1;
   int stop_at_ = -1;
   mutable int polls_ = 0;
@@ -90,6 +94,7 @@ class GraphStageContext final : public StageContext {
   std::vector<Value> lines_;
   Value summary_;
   std::shared_ptr<const Model> model_;
+  std::shared_ptr<const Assignment> assignment_;
 
  protected:
   std::shared_ptr<const void> input(std::string_view port, std::size_t) const override {
@@ -99,6 +104,7 @@ class GraphStageContext final : public StageContext {
   std::size_t connections_of(std::string_view port) const override { return port == "weights" && !weights_ ? 0 : 1; }
   std::string source_of(std::string_view, std::size_t) const override { return "pretext"; }
   void output(std::string_view port, std::shared_ptr<const void> artifact) override {
+    if (port == "assignment") assignment_ = std::static_pointer_cast<const Assignment>(artifact);
     if (port == "model") model_ = std::static_pointer_cast<const Model>(artifact);
   }
 };

@@ -60,6 +60,7 @@ class NodeHarness final : public Step, public WholeSet {
 
   void forward() {
     outputs_.clear();
+    reasons_.clear();
     if (info_->full_precision)
       for (auto& [port, tensors] : inputs_)
         for (at::Tensor& t : tensors)
@@ -90,6 +91,8 @@ class NodeHarness final : public Step, public WholeSet {
   void set_indices(at::Tensor indices) { indices_ = std::move(indices); }
   void set_epoch(std::int64_t epoch) { epoch_ = epoch; }
   const std::map<std::string, at::Tensor>& reports() const { return reports_; }
+  /// What the last forward() said by nothing_counts().
+  const std::vector<std::string>& reasons() const { return reasons_; }
 
   bool training() const override { return training_; }
   std::int64_t epoch() const override { return epoch_; }
@@ -99,6 +102,7 @@ class NodeHarness final : public Step, public WholeSet {
   const at::Tensor& indices() const override { return indices_; }
   at::Generator generator() override { return at::make_generator<at::CPUGeneratorImpl>(static_cast<std::uint64_t>(step_)); }
   void report(const char* name, const at::Tensor& value) override { reports_[name] = value.detach(); }
+  void nothing_counts(const std::string& why) override { reasons_.push_back(why); }
   std::int64_t size() const override { return features_.empty() ? 0 : features_.begin()->second.size(0); }
   std::uint64_t seed() const override { return 1; }
 
@@ -121,6 +125,7 @@ class NodeHarness final : public Step, public WholeSet {
   Node* node_ = nullptr;
   std::map<std::string, std::vector<at::Tensor>> inputs_;
   std::map<std::string, at::Tensor> outputs_, reports_, features_;
+  std::vector<std::string> reasons_;
   at::Tensor indices_;
   bool training_ = true;
   std::int64_t epoch_ = 0, step_ = 0;

@@ -52,6 +52,8 @@ class StageHarness final : public StageContext {
   bool stop = false;
 
   const std::string& name() const override { return name_; }
+  const std::string& pipeline() const override { return nothing_; }
+  const std::string& key() const override { return nothing_; }
   std::uint64_t seed() const override { return seed_value; }
   int threads() const override { return 2; }
   const std::string& device() const override { return device_; }
@@ -63,6 +65,7 @@ class StageHarness final : public StageContext {
   void metrics(const std::vector<Value>& lines) override { metric_lines = lines; }
   void summary(std::string_view key, Value value) override { summaries.emplace_back(std::string(key), std::move(value)); }
   std::filesystem::path checkpoint_path() const override { return {}; }
+  void spent_before(double) override {}
   std::pair<std::string, std::string> port(std::string_view) const override { return {}; }
   std::unique_ptr<GraphSession> session(std::string_view) override { throw Error("this stage has no graph"); }
 
@@ -78,7 +81,7 @@ class StageHarness final : public StageContext {
   void output(std::string_view port, std::shared_ptr<const void> artifact) override { outputs[std::string(port)] = std::move(artifact); }
 
  private:
-  std::string name_ = "stage", device_ = "cpu";
+  std::string name_ = "stage", device_ = "cpu", nothing_;
 };
 
 /// A folder that is gone after the test.

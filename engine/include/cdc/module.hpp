@@ -2,7 +2,9 @@
 
 #include <torch/nn/module.h>
 
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "cdc/node.hpp"
 
@@ -19,6 +21,8 @@ class CDC_API ModuleNode : public Node {
   std::vector<NamedTensor> module_state() override;
   void move_to(c10::Device device) override;
   void train(bool on) override;
+  int begin_statistics(std::int64_t steps, double share) override;
+  void end_statistics() override;
 
  protected:
   template <class M>
@@ -28,6 +32,7 @@ class CDC_API ModuleNode : public Node {
 
  private:
   std::shared_ptr<torch::nn::Module> module_;
+  std::vector<std::function<void()>> put_back_;  ///< after begin_statistics()
 };
 
 /// [V, B, ...] -> [V * B, ...] and back: modules see one batch of all views.

@@ -56,6 +56,10 @@ class CDC_API Step {
   virtual at::Generator generator() = 0;
   /// A number for the log: its mean over the epoch is reported as NODE.name. The tensor is a scalar; it is detached and read later.
   virtual void report(const char* name, const at::Tensor& value) = 0;
+  /// Says that no sample of this batch counts in what the node gives, and why, with the parameter at fault: "no probability is above threshold = 0.99".
+  /// A loss in which nothing counts says so and gives a constant: where the stage's loss then has no gradient, the step changes no weights. After an
+  /// epoch of nothing else training stops with these reasons.
+  virtual void nothing_counts(const std::string& why) = 0;
 
  protected:
   virtual const at::Tensor& input(std::string_view port, std::size_t i) const = 0;
@@ -110,6 +114,11 @@ class CDC_API Node : public Component {
   virtual std::vector<NamedTensor> module_state() { return {}; }
   virtual void move_to(c10::Device) {}
   virtual void train(bool /*on*/) {}
+  /// Batch normalization, in evaluation mode: from here to end_statistics() forward() replaces a layer's running statistics by the mean over the batches
+  /// that it sees, where `steps` updates leave more than `share` of what they were before, (1 - momentum)^steps > share; every layer's where `share` is
+  /// below 0. Returns how many layers that are.
+  virtual int begin_statistics(std::int64_t /*steps*/, double /*share*/) { return 0; }
+  virtual void end_statistics() {}
 };
 
 }  // namespace cdc

@@ -25,6 +25,9 @@ struct SessionOptions {
   bool bfloat16 = false;    ///< autocast to bfloat16 in nodes that do not ask for full precision
   int batches_in_flight = 2;
   std::int64_t evaluation_batch_size = 256;  ///< of whole-set passes that nodes ask for
+  /// Images in a batch of the passes that estimate batch-normalization statistics: see GraphSession::trained_for(). 0: there are none.
+  std::int64_t statistics_batch_size = 0;
+  double statistics_share = 0.01;  ///< of Node::begin_statistics(); below 0: always
   int threads = 0;          ///< LibTorch's compute threads on the calling thread; its bits depend on them. 0: as they are
   std::uint64_t seed = 0;
 };
@@ -56,6 +59,12 @@ class CDC_API GraphSession {
   /// no partner against `names` and which have another shape, how many and the first names of each. Returns how many were taken.
   virtual std::size_t load_state(const std::vector<NamedTensor>& saved, Names names) = 0;
 
+  /// The steps of training that the weights at hand have had. Where a batch-normalization layer's running statistics are of too few of them, each later
+  /// look at the whole set, features() and WholeSet, estimates them first over plain views and then puts the running ones back. 0, as at first: never.
+  virtual void trained_for(std::int64_t steps) = 0;
+  /// Estimates them for good, in every node, and looks thereafter take them as they are. Returns how many layers' that were. `progress` as for features().
+  virtual std::int64_t estimate_statistics(const std::function<void(std::int64_t, std::int64_t)>& progress = {}) = 0;
+
   virtual void begin_training() = 0;
   virtual void begin_epoch(std::int64_t epoch) = 0;
 
@@ -73,6 +82,10 @@ class CDC_API GraphSession {
   /// What a port ("node" or "node.port", resolved at load) gave in the last forward().
   virtual const at::Tensor& output(const std::string& node, const std::string& port) const = 0;
   virtual void after_step() = 0;
+  /// What nodes said by Step::nothing_counts() in the last forward(), as "node 'x' (plugin y): why".
+  virtual const std::vector<std::string>& nothing_counted() const = 0;
+  /// The nodes whose tensors (state()) a node's outputs depend on, the weights that such a node follows included.
+  virtual std::vector<std::string> nodes_behind(const std::string& node) const = 0;
   /// Of the last forward(): the first node with an output that is not finite, as "node 'x' (plugin y), output z"; empty if there is none.
   virtual std::string first_not_finite() const = 0;
   /// Means of what nodes reported (Step::report) since the last clear_reports(), as "NODE.name", in order of first report.

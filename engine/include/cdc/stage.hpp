@@ -50,6 +50,9 @@ class CDC_API StageContext {
   }
 
   virtual const std::string& name() const = 0;   ///< of the stage in the file
+  virtual const std::string& pipeline() const = 0;  ///< its name
+  /// Stands for all that the stage's result depends on: plugins and their versions, parameters, inputs, seed. Empty where nothing is kept.
+  virtual const std::string& key() const = 0;
   virtual std::uint64_t seed() const = 0;        ///< of this stage: from the pipeline's seed and the stage's name
   virtual int threads() const = 0;               ///< compute threads this run owns
   virtual const std::string& device() const = 0; ///< "cpu" or "cuda:0"
@@ -70,6 +73,8 @@ class CDC_API StageContext {
   /// Where this stage keeps its checkpoint (save_tensors() and load_tensors() of session.hpp). A file there was left by an earlier start of
   /// the same work: go on from it. Removed when the stage has ended well.
   virtual std::filesystem::path checkpoint_path() const = 0;
+  /// Seconds that earlier starts of the same work took, by their checkpoint: they count as this stage's.
+  virtual void spent_before(double seconds) = 0;
   /// What a parameter of type port names (Schema::port): node and output of the graph, as resolved when the file was loaded; empty where it is not set.
   virtual std::pair<std::string, std::string> port(std::string_view parameter) const = 0;
   /// The graph of this stage, or of the model at `model_input`, ready to be built. See session.hpp.
