@@ -275,7 +275,9 @@ AgglomerativeResult agglomerative_clustering(const float* x, std::int64_t n, std
   kmeans_detail::Centres centres;
   centres.pack(kmeans_detail::kernels(), means.data(), k, d, points.mean.data(), {});
   result.labels.resize(size(n));
-  kmeans_detail::nearest(kmeans_detail::kernels(), centres, x, nullptr, n, result.labels.data(), nullptr);
+  std::vector<float> score(size(n));
+  kmeans_detail::nearest(kmeans_detail::kernels(), centres, x, nullptr, n, result.labels.data(), score.data());
+  kmeans_detail::settle(kmeans_detail::kernels(), points, centres, means.data(), k, nullptr, n, result.labels.data(), score.data(), nullptr);
   for (std::int64_t i = 0; i < m; ++i) result.labels[size(result.rows[size(i)])] = labels[size(i)];
   return result;
 }

@@ -32,6 +32,7 @@ constexpr std::int64_t kProbes = 2;             ///< times the cells that hold `
 constexpr std::int64_t kBlock = 256;            ///< rows searched for together: they and the cell that passes stay in the second-level cache
 constexpr std::int64_t kBlocksAtOnce = 32;      ///< between two calls of `progress`
 constexpr std::int64_t kSpare = 8;              ///< candidates beyond k, for float64 to choose among
+constexpr double kClear = 64;                   ///< a squared distance of this many times its possible error is taken as it is
 constexpr std::int64_t kProjected = 96;         ///< columns of a projection
 constexpr std::int64_t kLeastColumns = 192;     ///< from which on a projection is looked for
 constexpr double kKeptVariance = 0.8;           ///< share that a projection must hold
@@ -68,9 +69,8 @@ Space make_space(const float* x, std::int64_t n, std::int64_t d, std::int64_t k,
 
 class CellSearch {
  public:
-  CellSearch(const float* x, std::int64_t n, std::int64_t d, const ApproximateNeighborsOptions& options)
+  CellSearch(const float* x, std::int64_t n, std::int64_t d, const ApproximateNeighborsOptions& options, const std::vector<double>& mean)
       : x_(x), n_(n), d_(d), k_(options.k), compared_(std::max(options.compared, options.k)), kernels_(kmeans_detail::kernels()) {
-    const std::vector<double> mean = kmeans_detail::describe_points(x, n, d, "nearest neighbours need").mean;
     neighbors_detail::check_spread(x, n, d, mean);
     space_ = make_space(x, n, d, k_, mean, options.seed);
     find_centres(options.seed);
@@ -257,7 +257,21 @@ Neighbors approximate_neighbors(const float* x, std::int64_t n, std::int64_t d, 
   // Hardly less than all rows: then the exact search is no slower.
   if (n < options.exact_below || std::max(options.compared, options.k) >= n / 2)
     return nearest_neighbors(x, n, d, options.k, Distance::euclidean, progress);
-  return CellSearch(x, n, d, options).run(progress);
+  const kmeans_detail::Points points = kmeans_detail::describe_points(x, n, d, "nearest neighbours need");
+  if (const double factor = neighbors_detail::enlarging_factor(points.longest_square); factor != 1) {
+    Neighbors out = approximate_neighbors(neighbors_detail::multiplied(x, n, d, factor).data(), n, d, options, progress);
+    for (float& length : out.distance) length = static_cast<float>(static_cast<double>(length) / factor);
+    return out;
+  }
+  Neighbors found = CellSearch(x, n, d, options, points.mean).run(progress);
+  // Where neighbours are so near, for how far the rows lie apart, that float32 products cannot tell them, cells and candidates are chosen by chance.
+  std::int64_t doubtful = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto farthest = static_cast<double>(found.distance[size((i + 1) * options.k - 1)]);
+    if (farthest > 0 && farthest * farthest < kClear * static_cast<double>(points.doubt[size(i)])) ++doubtful;
+  }
+  if (doubtful * 100 > n) return nearest_neighbors(x, n, d, options.k, Distance::euclidean, progress);
+  return found;
 }
 
 }  // namespace cdc

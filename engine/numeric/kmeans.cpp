@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
+#include <unordered_map>
 
 #include "cdc/error.hpp"
 #include "cdc/parallel.hpp"
@@ -166,10 +168,26 @@ std::vector<float> start_centres(const Run& run) {
   return out;
 }
 
-void assign_all(const Run& run, const std::vector<float>& centre, std::vector<std::int32_t>& label) {
-  Centres packed;
-  packed.pack(kernels(), centre.data(), run.options.clusters, run.points.d, run.points.mean.data(), {});
-  nearest(kernels(), packed, run.points.x, nullptr, run.points.n, label.data(), nullptr);
+/// Every point to its nearest centre. Points that were in doubt, and how many of them float32 alone had put elsewhere.
+Settled assign_all(const Run& run, Centres& packed, const std::vector<float>& centre, std::vector<std::int32_t>& label, std::vector<float>& score) {
+  const Points& points = run.points;
+  score.resize(size(points.n));
+  packed.pack(kernels(), centre.data(), run.options.clusters, points.d, points.mean.data(), {});
+  nearest(kernels(), packed, points.x, nullptr, points.n, label.data(), score.data());
+  return settle(kernels(), points, packed, centre.data(), run.options.clusters, nullptr, points.n, label.data(), score.data(), nullptr);
+}
+
+/// The last labels where bounds decided: what float32 left in doubt there.
+void settle_bounded(const Run& run, Centres& packed, const std::vector<float>& centre, std::vector<std::int32_t>& label, std::vector<float>& score) {
+  const Points& points = run.points;
+  score.resize(size(points.n));
+  parallel_chunks(points.n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      score[size(i)] = static_cast<float>(rows::square_distance(points.row(i), centre.data() + std::int64_t{label[size(i)]} * points.d, points.d) -
+                                          static_cast<double>(points.norm[size(i)]));
+  });
+  packed.pack(kernels(), centre.data(), run.options.clusters, points.d, points.mean.data(), {});
+  settle(kernels(), points, packed, centre.data(), run.options.clusters, nullptr, points.n, label.data(), score.data(), nullptr);
 }
 
 /// Lloyd's iterations from `result.centres`.
@@ -182,17 +200,19 @@ void lloyd(const Run& run, KMeansResult& result) {
   Sums sums(points, k);
   Centres packed;
   BoundedAssignment bounded(kernels(), points, k);
+  std::vector<float> score;
   std::int64_t changed = points.n;
+  bool clear = true;  ///< float32 tells distances apart: those that bounds are made of
   for (int iteration = 0; iteration < options.max_iterations; ++iteration) {
     result.iterations = iteration + 1;
     // Bounds pay once most points stay where they are; before that centres move too far.
     if (bounded.started()) {
       bounded.assign(result.centres.data(), result.labels.data());
-    } else if (options.prune && iteration > 0 && changed * 2 < points.n) {
+    } else if (options.prune && clear && iteration > 0 && changed * 2 < points.n) {
       bounded.start(result.centres.data(), result.labels.data());
     } else {
-      packed.pack(kernels(), result.centres.data(), k, points.d, points.mean.data(), {});
-      nearest(kernels(), packed, points.x, nullptr, points.n, result.labels.data(), nullptr);
+      const Settled settled = assign_all(run, packed, result.centres, result.labels, score);
+      clear = clear && settled.moved == 0 && settled.doubtful * 100 <= points.n;
     }
     changed = sums.follow(before, result.labels);
     if (sums.any_empty()) {
@@ -205,6 +225,7 @@ void lloyd(const Run& run, KMeansResult& result) {
     run.report(iteration, static_cast<double>(changed) / static_cast<double>(points.n));
     if (changed == 0) {  // the centres are the means of these labels already
       result.converged = true;
+      if (bounded.started()) settle_bounded(run, packed, result.centres, result.labels, score);
       return;
     }
     const double shift = sums.centres(result.centres.data(), options.spherical);
@@ -213,10 +234,12 @@ void lloyd(const Run& run, KMeansResult& result) {
       break;
     }
   }
-  if (bounded.started())
+  if (bounded.started()) {
     bounded.assign(result.centres.data(), result.labels.data());
-  else
-    assign_all(run, result.centres, result.labels);
+    settle_bounded(run, packed, result.centres, result.labels, score);
+  } else {
+    assign_all(run, packed, result.centres, result.labels, score);
+  }
 }
 
 void check(std::int64_t n, std::int64_t d, const KMeansOptions& options) {
@@ -241,6 +264,11 @@ std::int64_t count_empty(const std::vector<std::int32_t>& labels, std::int64_t c
   return std::count(used.begin(), used.end(), 0);
 }
 
+void scale_back(std::vector<float>& centres, double factor) {
+  if (factor == 1) return;
+  for (float& c : centres) c = static_cast<float>(static_cast<double>(c) / factor);
+}
+
 }  // namespace kmeans_detail
 
 using kmeans_detail::Points;
@@ -253,15 +281,24 @@ KMeansResult kmeans(const float* x, std::int64_t n, std::int64_t d, const KMeans
     unit = normalised_rows(x, n, d);
     x = unit.data();
   }
-  const Points points = kmeans_detail::describe_points(x, n, d);
+  const kmeans_detail::Scaled scaled(x, n, d);
+  const Points& points = scaled.points();
+  KMeansOptions scaled_options = options;
+  std::vector<float> scaled_centres;
+  if (options.centres != nullptr && scaled.factor() != 1) {
+    for (std::int64_t j = 0; j < options.clusters * d; ++j)
+      scaled_centres.push_back(static_cast<float>(static_cast<double>(options.centres[j]) * scaled.factor()));
+    scaled_options.centres = scaled_centres.data();
+  }
   KMeansResult best;
   const int restarts = options.centres ? 1 : options.restarts;
   for (int restart = 0; restart < restarts; ++restart) {
-    const kmeans_detail::Run run{points, options, progress, restart};
+    const kmeans_detail::Run run{points, scaled_options, progress, restart};
     KMeansResult result;
     result.restart = restart;
     result.centres = kmeans_detail::start_centres(run);
     kmeans_detail::lloyd(run, result);
+    kmeans_detail::scale_back(result.centres, scaled.factor());
     result.inertia = kmeans_inertia(x, n, d, result.centres.data(), result.labels.data());
     if (restart == 0 || result.inertia < best.inertia) best = std::move(result);
   }
@@ -271,7 +308,19 @@ KMeansResult kmeans(const float* x, std::int64_t n, std::int64_t d, const KMeans
 
 std::vector<std::int64_t> kmeans_plus_plus(const float* x, std::int64_t n, std::int64_t d, std::int64_t clusters, std::uint64_t seed) {
   kmeans_detail::check_shape(n, d, clusters);
-  return kmeans_detail::seed_rows(kmeans_detail::describe_points(x, n, d), clusters, seed, 0, {});
+  return kmeans_detail::seed_rows(kmeans_detail::Scaled(x, n, d).points(), clusters, seed, 0, {});
+}
+
+std::int64_t distinct_rows(const float* x, std::int64_t n, std::int64_t d, std::int64_t at_most) {
+  std::unordered_multimap<std::size_t, const float*> known;
+  for (std::int64_t i = 0; i < n && static_cast<std::int64_t>(known.size()) < at_most; ++i) {
+    const float* const row = x + i * d;
+    std::size_t hash = 0;
+    for (std::int64_t j = 0; j < d; ++j) hash = hash * 1000003 + std::hash<float>()(row[j]);
+    const auto [first, last] = known.equal_range(hash);
+    if (std::none_of(first, last, [&](const auto& other) { return std::equal(row, row + d, other.second); })) known.emplace(hash, row);
+  }
+  return static_cast<std::int64_t>(known.size());
 }
 
 std::vector<float> normalised_rows(const float* x, std::int64_t n, std::int64_t d) {

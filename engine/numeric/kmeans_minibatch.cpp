@@ -80,8 +80,10 @@ class MiniBatch {
       if (progress_ && !progress_({step + 1, steps_, step > 0 ? average : inertia})) throw Stopped("k-means was stopped");
     }
     result.labels.assign(size(points_.n), 0);
+    score_.resize(size(points_.n));
     packed_.pack(kernels(), result.centres.data(), k_, d_, points_.mean.data(), {});
-    nearest(kernels(), packed_, points_.x, nullptr, points_.n, result.labels.data(), nullptr);
+    nearest(kernels(), packed_, points_.x, nullptr, points_.n, result.labels.data(), score_.data());
+    settle(kernels(), points_, packed_, result.centres.data(), k_, nullptr, points_.n, result.labels.data(), score_.data(), nullptr);
   }
 
  private:
@@ -115,11 +117,13 @@ class MiniBatch {
   double assign(const std::vector<float>& centres, const std::vector<std::int64_t>& rows) {
     label_.resize(rows.size());
     score_.resize(rows.size());
+    square_.resize(rows.size());
+    const auto count = static_cast<std::int64_t>(rows.size());
     packed_.pack(kernels(), centres.data(), k_, d_, points_.mean.data(), {});
-    nearest(kernels(), packed_, points_.x, rows.data(), static_cast<std::int64_t>(rows.size()), label_.data(), score_.data());
+    nearest(kernels(), packed_, points_.x, rows.data(), count, label_.data(), score_.data());
+    settle(kernels(), points_, packed_, centres.data(), k_, rows.data(), count, label_.data(), score_.data(), square_.data());
     double inertia = 0;
-    for (std::size_t b = 0; b < rows.size(); ++b)
-      inertia += std::max(0.0, static_cast<double>(points_.norm[size(rows[b])]) + static_cast<double>(score_[b]));
+    for (const double square : square_) inertia += square;
     return inertia;
   }
 
@@ -185,6 +189,7 @@ class MiniBatch {
   std::vector<double> weight_, mean_;  ///< [K] points that each centre got; [K, D] their means
   std::vector<std::int32_t> label_;
   std::vector<float> score_;
+  std::vector<double> square_;
   Centres packed_;
 };
 
@@ -214,11 +219,12 @@ KMeansResult minibatch_kmeans(const float* x, std::int64_t n, std::int64_t d, co
     unit = normalised_rows(x, n, d);
     x = unit.data();
   }
-  const kmeans_detail::Points points = kmeans_detail::describe_points(x, n, d);
-  kmeans_detail::MiniBatch batches(points, options, progress);
+  const kmeans_detail::Scaled scaled(x, n, d);
+  kmeans_detail::MiniBatch batches(scaled.points(), options, progress);
   KMeansResult result;
   batches.start(result);
   batches.run(result);
+  kmeans_detail::scale_back(result.centres, scaled.factor());
   result.inertia = kmeans_inertia(x, n, d, result.centres.data(), result.labels.data());
   result.empty = kmeans_detail::count_empty(result.labels, options.clusters);
   return result;

@@ -11,7 +11,9 @@ namespace cdc {
 namespace {
 
 using test::blobs;
+using test::are_far_pairs;
 using test::error_of;
+using test::far_pairs;
 using test::on_threads;
 
 TEST(MiniBatchKMeans, FindsSeparatedGroupsWhateverTheSeed) {
@@ -147,6 +149,20 @@ TEST(MiniBatchKMeans, RefusesWhatItCannotDo) {
   x[6] = x[7] = x[8] = 0;
   EXPECT_EQ(run([](Options& o) { o.spherical = true; }),
             "row 2 of the features cannot be brought to length 1: it is all zeros or not finite; look at what computed the features");
+}
+
+
+TEST(MiniBatchKMeans, TellsClustersApartHoweverFarOthersAre) {
+  for (const double span : {1.0, 1e3, 1e4, 1e6})
+    for (const double scale : {1.0, 1e18, 1e19, 1e-25}) {
+      const auto x = far_pairs(span, scale);
+      MiniBatchKMeansOptions options;
+      options.clusters = 6;
+      options.batch_size = 120;
+      const auto found = minibatch_kmeans(x.data(), 360, 48, options);
+      EXPECT_TRUE(are_far_pairs(found.labels)) << span << " " << scale;
+      EXPECT_EQ(found.empty, 0);
+    }
 }
 
 }  // namespace

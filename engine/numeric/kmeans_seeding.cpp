@@ -9,6 +9,7 @@
 #include "cdc/random.hpp"
 #include "numeric/clones.hpp"
 #include "numeric/kmeans_detail.hpp"
+#include "numeric/rows.hpp"
 
 namespace cdc::kmeans_detail {
 namespace {
@@ -36,18 +37,34 @@ CDC_CLONES float add_and_probe(const float* row, double* sum, std::int64_t d) {
   return out;
 }
 
-CDC_CLONES double square_distance_to_mean(const float* row, const double* mean, std::int64_t d) {
-  double lanes[16] = {};
+/// |x - mean|^2 and, in `length`, |x|^2.
+CDC_CLONES double square_distance_to_mean(const float* row, const double* mean, std::int64_t d, double& length) {
+  double lanes[16] = {}, lengths[16] = {};
   std::int64_t j = 0;
   for (; j + 16 <= d; j += 16)
     for (int l = 0; l < 16; ++l) {
-      const double e = static_cast<double>(row[j + l]) - mean[j + l];
+      const double x = static_cast<double>(row[j + l]), e = x - mean[j + l];
       lanes[l] += e * e;
+      lengths[l] += x * x;
     }
-  for (int l = 0; j < d; ++j, ++l) lanes[l] += (static_cast<double>(row[j]) - mean[j]) * (static_cast<double>(row[j]) - mean[j]);
+  for (int l = 0; j < d; ++j, ++l) {
+    const double x = static_cast<double>(row[j]), e = x - mean[j];
+    lanes[l] += e * e;
+    lengths[l] += x * x;
+  }
   double out = 0;
-  for (const double lane : lanes) out += lane;
+  length = 0;
+  for (int l = 0; l < 16; ++l) {
+    out += lanes[l];
+    length += lengths[l];
+  }
   return out;
+}
+
+CDC_CLONES bool any_at_most(const float* values, std::int64_t n, float most) {
+  int found = 0;
+  for (std::int64_t i = 0; i < n; ++i) found |= static_cast<int>(values[i] <= most);
+  return found != 0;
 }
 
 /// Squared distances of all points to each centre chosen so far, and the candidates for the next.
@@ -77,7 +94,7 @@ class Seeding {
       centres[size(g)].pack(kernels_, rows.data(), count, points_.d, points_.mean.data(), {});
     }
     // Twice a point gives 0 and not the rounding error of float32 products.
-    const auto noise = static_cast<float>(1e-6 * std::max(2.0, std::sqrt(static_cast<double>(points_.d)) / 8));
+    const auto noise = static_cast<float>(products_noise(points_.d));
     std::vector<double> potentials(size(chunks_ * groups * lanes), 0.0);
     parallel_chunks(points_.n, kChunk, [&](std::int64_t begin, std::int64_t end) {
       alignas(64) float dots[12 * 16];
@@ -88,8 +105,12 @@ class Seeding {
         for (std::int64_t g = 0; g < groups; ++g) {
           const Centres::Panel& panel = centres[size(g)].panels().front();
           kernels_.dots[0](rows_of_tile, points_.d, panel.data, dots);
-          kernels_.squares(dots, panel.bias, points_.norm.data() + t, nearest_.data() + t, count, noise,
-                           squares_.data() + (g * points_.n + t) * lanes, potentials.data() + (begin / kChunk * groups + g) * lanes);
+          float* const square = squares_.data() + (g * points_.n + t) * lanes;
+          double* const potential = potentials.data() + (begin / kChunk * groups + g) * lanes;
+          kernels_.squares(dots, panel.bias, points_.norm.data() + t, nearest_.data() + t, count, noise, square, potential);
+          for (std::int64_t r = 0; r < count; ++r)
+            if (any_at_most(square + r * lanes, panel.count, points_.doubt[size(t + r)]))
+              measure(t + r, candidates.data() + g * lanes, panel.count, square + r * lanes, potential);
         }
       }
     });
@@ -142,6 +163,16 @@ class Seeding {
   }
 
  private:
+  /// Squared distances to candidates that float32 products leave in doubt, from differences.
+  void measure(std::int64_t i, const std::int64_t* candidates, std::int64_t count, float* square, double* potential) const {
+    for (std::int64_t c = 0; c < count; ++c) {
+      if (square[c] > points_.doubt[size(i)]) continue;
+      const auto exact = static_cast<float>(rows::square_distance(points_.row(i), points_.row(candidates[c]), points_.d));
+      potential[c] += static_cast<double>(std::min(exact, nearest_[size(i)])) - static_cast<double>(std::min(square[c], nearest_[size(i)]));
+      square[c] = exact;
+    }
+  }
+
   const Points& points_;
   const Kernels& kernels_;
   std::int64_t chunks_, groups_ = 0;
@@ -178,18 +209,45 @@ Points describe_points(const float* x, std::int64_t n, std::int64_t d, const cha
     for (std::int64_t j = 0; j < d; ++j) out.mean[size(j)] += sums[size(chunk * d + j)];
   for (double& m : out.mean) m /= static_cast<double>(n);
   out.norm.resize(size(n));
+  out.doubt.resize(size(n));
+  const double noise = products_noise(d);
+  std::vector<double> longest(size(chunks), 0.0);
   parallel_chunks(n, kChunk, [&](std::int64_t begin, std::int64_t end) {
     double total = 0;
     for (std::int64_t i = begin; i < end; ++i) {
-      const double sum = square_distance_to_mean(out.row(i), out.mean.data(), d);
+      double length = 0;
+      const double sum = square_distance_to_mean(out.row(i), out.mean.data(), d, length);
       out.norm[size(i)] = static_cast<float>(sum);
+      out.doubt[size(i)] = static_cast<float>(std::sqrt(length));
+      double& most = longest[size(begin / kChunk)];
+      most = std::max(most, length);
       total += sum;
     }
     squares[size(begin / kChunk)] = total;
   });
   for (const double s : squares) out.mean_variance += s;
   out.mean_variance /= static_cast<double>(n) * static_cast<double>(d);
+  for (const double l : longest) out.longest_square = std::max(out.longest_square, l);
+  // Products are of x itself with a centre relative to the mean, about as far from it as the points are.
+  const double typical = std::sqrt(out.mean_variance * static_cast<double>(d));
+  for (std::size_t i = 0; i < out.doubt.size(); ++i) {
+    const auto square = static_cast<double>(out.norm[i]);
+    out.doubt[i] = static_cast<float>(noise * std::max(square, static_cast<double>(out.doubt[i]) * std::max(std::sqrt(square), typical)));
+  }
   return out;
+}
+
+Scaled::Scaled(const float* x, std::int64_t n, std::int64_t d, const char* who) : points_(describe_points(x, n, d, who)) {
+  // Far from where squares of float32 overflow (1.8e19) or lose digits (1e-19), so that sums and products of them do neither.
+  if (points_.longest_square == 0 || (points_.longest_square < 0x1p80 && points_.longest_square > 0x1p-60)) return;
+  int exponent = 0;
+  std::frexp(std::sqrt(points_.longest_square), &exponent);
+  factor_ = std::ldexp(1.0, -exponent);
+  rows_.resize(size(n * d));
+  parallel_chunks(n * d, kChunk * 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) rows_[size(i)] = static_cast<float>(static_cast<double>(x[i]) * factor_);
+  });
+  points_ = describe_points(rows_.data(), n, d, who);
 }
 
 std::vector<std::int64_t> seed_rows(const Points& points, std::int64_t k, std::uint64_t seed, std::uint64_t restart,

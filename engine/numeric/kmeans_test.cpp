@@ -18,7 +18,9 @@ namespace cdc {
 namespace {
 
 using test::blobs;
+using test::are_far_pairs;
 using test::error_of;
+using test::far_pairs;
 
 double square(const float* a, const float* b, std::int64_t d) {
   double sum = 0;
@@ -319,6 +321,46 @@ TEST(KMeans, RefusesWhatItCannotCluster) {
   x[12] = x[13] = x[14] = 0;
   options.spherical = true;
   EXPECT_EQ(run(10, 3), "row 4 of the features cannot be brought to length 1: it is all zeros or not finite; look at what computed the features");
+}
+
+
+TEST(KMeans, TellsClustersApartHoweverFarOthersAre) {
+  for (const double span : {1.0, 1e3, 1e4, 1e6})
+    for (const double scale : {1.0, 1e18, 1e19, 1e30, 1e-25, 1e-35}) {
+      const auto x = far_pairs(span, scale);
+      for (const bool prune : {true, false}) {
+        KMeansOptions options;
+        options.clusters = 6;
+        options.prune = prune;
+        const auto found = kmeans(x.data(), 360, 48, options);
+        EXPECT_TRUE(are_far_pairs(found.labels)) << span << " " << scale;
+        EXPECT_EQ(found.empty, 0);
+        EXPECT_DOUBLE_EQ(found.inertia, kmeans_inertia(x.data(), 360, 48, found.centres.data(), found.labels.data()));
+        options.centres = found.centres.data();
+        EXPECT_EQ(kmeans(x.data(), 360, 48, options).labels, found.labels) << span << " " << scale;
+      }
+    }
+}
+
+TEST(KMeans, ScaleChangesNothingElse) {
+  const auto x = blobs(2000, 20, 12, 0.5, 22);
+  KMeansOptions options;
+  options.clusters = 12;
+  const auto found = kmeans(x.data(), 2000, 20, options);
+  for (const int exponent : {60, 100, 120, -60, -100}) {
+    std::vector<float> scaled = x;
+    for (float& v : scaled) v = std::ldexp(v, exponent);
+    const auto same = kmeans(scaled.data(), 2000, 20, options);
+    EXPECT_EQ(same.labels, found.labels) << exponent;
+    EXPECT_DOUBLE_EQ(std::ldexp(same.inertia, -2 * exponent), found.inertia) << exponent;
+  }
+}
+
+TEST(KMeans, CountsDistinctRows) {
+  const std::vector<float> x = {0, 1, -0.0f, 1, 2, 3, 2, 3, 2, 4};
+  EXPECT_EQ(distinct_rows(x.data(), 5, 2, 10), 3);
+  EXPECT_EQ(distinct_rows(x.data(), 5, 2, 2), 2);
+  EXPECT_EQ(distinct_rows(x.data(), 0, 2, 2), 0);
 }
 
 }  // namespace

@@ -56,6 +56,21 @@ void centre_rows(const float* x, std::int64_t n, std::int64_t d, const std::vect
     for (std::int64_t j = 0; j < d; ++j) out[i * d + j] = static_cast<float>(static_cast<double>(x[i * d + j]) - mean[size(j)]);
 }
 
+double enlarging_factor(double longest_square) {
+  if (longest_square == 0 || longest_square > 0x1p-60) return 1;
+  int exponent = 0;
+  std::frexp(std::sqrt(longest_square), &exponent);
+  return std::ldexp(1.0, -exponent);
+}
+
+std::vector<float> multiplied(const float* x, std::int64_t n, std::int64_t d, double factor) {
+  std::vector<float> out(size(n * d));
+  parallel_chunks(n * d, kChunk * 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out[size(i)] = static_cast<float>(static_cast<double>(x[i]) * factor);
+  });
+  return out;
+}
+
 void check_spread(const float* x, std::int64_t n, std::int64_t d, const std::vector<double>& mean) {
   std::vector<std::int64_t> bad(size((n + kChunk - 1) / kChunk), -1);
   parallel_chunks(n, kChunk, [&](std::int64_t begin, std::int64_t end) {

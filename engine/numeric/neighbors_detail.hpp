@@ -53,6 +53,10 @@ void offer_panel(const kmeans_detail::Kernels& kernels, const kmeans_detail::Cen
 /// Rows relative to the mean: float32 products stay exact enough far from 0.
 void centre_rows(const float* x, std::int64_t n, std::int64_t d, const std::vector<double>& mean, float* out);
 
+/// A power of two that brings rows whose squares float32 would lose digits of to about 1; 1 for others. `longest_square`: Points::longest_square.
+double enlarging_factor(double longest_square);
+std::vector<float> multiplied(const float* x, std::int64_t n, std::int64_t d, double factor);
+
 /// cdc::Error naming a row whose products with others float32 cannot hold.
 void check_spread(const float* x, std::int64_t n, std::int64_t d, const std::vector<double>& mean);
 

@@ -14,6 +14,7 @@ namespace cdc {
 namespace {
 
 using test::error_of;
+using test::far_pairs;
 using test::on_threads;
 
 std::vector<float> noise(std::int64_t n, std::int64_t d, std::uint64_t seed, double shift = 0) {
@@ -175,6 +176,34 @@ TEST(Neighbors, RefuseWhatHasNone) {
   x[6] = x[7] = x[8] = 0;
   EXPECT_EQ(run(10, 3, 1, Distance::cosine),
             "row 2 of the features cannot be brought to length 1: it is all zeros or not finite; look at what computed the features");
+}
+
+
+TEST(Neighbors, AreTheNearestHoweverFarOthersAre) {
+  for (const double span : {1.0, 1e3, 1e4, 1e6})
+    for (const double scale : {1.0, 1e-25}) {
+      const auto x = far_pairs(span, scale);
+      const auto found = nearest_neighbors(x.data(), 360, 48, 20, Distance::euclidean);
+      const auto of_queries = nearest_neighbors(x.data(), 360, x.data(), 360, 48, 21, Distance::euclidean);
+      for (std::int64_t i = 0; i < 360; ++i) {
+        std::vector<std::pair<double, std::int32_t>> all;
+        for (std::int32_t o = 0; o < 360; ++o) {
+          double square = 0;
+          for (std::int64_t j = 0; j < 48; ++j) {
+            const double e = static_cast<double>(x[static_cast<std::size_t>(i * 48 + j)]) - static_cast<double>(x[static_cast<std::size_t>(o * 48 + j)]);
+            square += e * e;
+          }
+          all.emplace_back(std::sqrt(square), o);
+        }
+        std::sort(all.begin(), all.end());
+        for (std::size_t j = 0; j < 20; ++j) {
+          const auto at = static_cast<std::size_t>(i) * 20 + j;
+          ASSERT_FLOAT_EQ(found.distance[at], static_cast<float>(all[j + 1].first)) << span << " " << scale << " row " << i;
+          ASSERT_EQ(found.index[at] / 60, i / 60);
+          ASSERT_FLOAT_EQ(of_queries.distance[static_cast<std::size_t>(i) * 21 + j + 1], found.distance[at]);
+        }
+      }
+    }
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ class Agglomerative final : public cdc::Stage {
   static constexpr cdc::Out<cdc::Assignment> kAssignment{"assignment", "Each sample's cluster"};
 
   static void describe(cdc::Schema<Agglomerative>& s) {
+    s.version(2);  // 2: samples beyond max_samples by float64 where float32 products cannot tell distances apart
     s.summary(
         "Agglomerative clustering: of all pairs of clusters the nearest merges, until K are left. Exact, in time that grows with the square of "
         "samples.");

@@ -22,6 +22,7 @@ class KMeans final : public cdc::Stage {
 
   static void describe(cdc::Schema<KMeans>& s) {
     s.summary("k-means: greedy k-means++, Lloyd's iterations, the best of several starts.");
+    s.version(2);  // 2: float64 where float32 products cannot tell distances apart
     s.param(&KMeans::clusters, "clusters", "Number of clusters, K").range(1, 1000000).required();
     s.param(&KMeans::restarts, "restarts", "Independent starts; the one of least inertia is kept").range(1, 1000);
     s.param(&KMeans::max_iterations, "max_iterations", "Iterations of a start at most").range(1, 1000000);
@@ -50,8 +51,10 @@ class KMeans final : public cdc::Stage {
     if (!result.converged)
       context.warn(fmt::format("k-means was ended by max_iterations = {} before it converged: raise it, or tolerance", max_iterations));
     if (result.empty > 0)
-      context.warn(
-          fmt::format("{} of {} clusters are empty: fewer samples than clusters have distinct features; lower clusters", result.empty, clusters));
+      context.warn(fmt::format("{} of {} clusters are empty: {}", result.empty, clusters,
+                               cdc::distinct_rows(rows.data(), features->rows, features->columns, clusters) < clusters
+                                   ? "fewer samples than clusters have distinct features; lower clusters"
+                                   : "the last assignment took their samples; raise max_iterations or restarts, or lower tolerance"));
 
     auto assignment = std::make_shared<cdc::Assignment>();
     assignment->cluster = result.labels;

@@ -23,6 +23,7 @@ class MiniBatchKMeans final : public cdc::Stage {
   static constexpr cdc::Out<cdc::Assignment> kAssignment{"assignment", "Each sample's cluster: the nearest centre"};
 
   static void describe(cdc::Schema<MiniBatchKMeans>& s) {
+    s.version(2);  // 2: float64 where float32 products cannot tell distances apart
     s.summary("Mini-batch k-means (Sculley 2010): centres follow random batches; for data too many for passes over all of them.");
     s.param(&MiniBatchKMeans::clusters, "clusters", "Number of clusters, K").range(1, 1000000).required();
     s.param(&MiniBatchKMeans::batch_size, "batch_size", "Samples of a batch, drawn with replacement").range(1, 100000000);

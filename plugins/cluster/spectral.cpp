@@ -18,6 +18,7 @@ class Spectral final : public cdc::Stage {
   static constexpr cdc::Out<cdc::Assignment> kAssignment{"assignment", "Each sample's cluster"};
 
   static void describe(cdc::Schema<Spectral>& s) {
+    s.version(2);  // 2: float64 where float32 products cannot tell distances apart
     s.summary("Spectral clustering (normalised cuts): eigenvectors of the graph of nearest neighbours, rows at length 1, k-means on them.");
     s.param(&Spectral::clusters, "clusters", "Number of clusters, K").range(1, 10000).required();
     s.param(&Spectral::neighbors, "neighbors", "Nearest samples that each sample is tied to").range(1, 10000);

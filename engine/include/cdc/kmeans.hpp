@@ -37,7 +37,9 @@ struct KMeansResult {
   std::int64_t empty = 0;            ///< clusters without a point: only where fewer than K points are distinct, or at the very last assignment
 };
 
-/// k-means of x [n, d] float32, row-major. Lloyd's iterations; the same bits with any number of threads on one kind of processor. An empty cluster
+/// k-means of x [n, d] float32, row-major. Lloyd's iterations; the same bits with any number of threads on one kind of processor. Distances are made of
+/// float32 products where these tell them apart, and of float64 differences where not: clusters far smaller than what lies between them are found, and
+/// rows of any size that float32 has. An empty cluster
 /// gets the point farthest from its centre of the cluster with the largest sum of squared distances. Scores as scikit-learn's
 /// KMeans(algorithm="lloyd") with the same centres to start from, up to rounding. `progress` (may be empty) is called once an iteration; false:
 /// stops, by throwing Stopped. cdc::Error where n < K, K < 1, a parameter is out of range, or a value is not finite (naming row and column); with
@@ -74,6 +76,9 @@ CDC_API KMeansResult minibatch_kmeans(const float* x, std::int64_t n, std::int64
 /// Greedy k-means++ (Arthur and Vassilvitskii 2007; of 2 + log K candidates each, the one that lowers the inertia most): K rows of x. Rows are
 /// repeated where fewer than K are distinct.
 CDC_API std::vector<std::int64_t> kmeans_plus_plus(const float* x, std::int64_t n, std::int64_t d, std::int64_t clusters, std::uint64_t seed);
+
+/// How many rows of x [n, d] are distinct, counted up to `at_most`.
+CDC_API std::int64_t distinct_rows(const float* x, std::int64_t n, std::int64_t d, std::int64_t at_most);
 
 /// A copy of x [n, d] with rows of length 1. cdc::Error naming the row that is all zeros or not finite.
 CDC_API std::vector<float> normalised_rows(const float* x, std::int64_t n, std::int64_t d);
