@@ -23,6 +23,7 @@ class KMeans final : public cdc::Node {
   static constexpr cdc::Out<cdc::Codes> kCodes{"codes", "One-hot codes of the batch's samples, the same for all views", "1,B,K"};
 
   static void describe(cdc::Schema<KMeans>& s) {
+    s.version(2);  // 2: float64 where float32 products cannot tell distances apart
     s.summary("Pseudo-labels: k-means of the whole set's features at the start of epochs (DeepCluster).");
     cdc_assign::kmeans_parameters(s);
     cdc_assign::every_parameter(s);

@@ -23,6 +23,7 @@ class NeighborSampler final : public cdc::Sampler {
   static constexpr cdc::In<cdc::Embeddings> kFeatures{"features", "What samples are compared by"};
 
   static void describe(cdc::Schema<NeighborSampler>& s) {
+    s.version(2);  // 2: float64 where float32 products cannot tell distances apart
     s.summary("A nearest neighbour of each sample, found before training (SCAN).");
     s.param(&NeighborSampler::count, "neighbors",
             "Nearest neighbours k of a sample, of which one is picked at random in each epoch (SCAN: 20; ImageNet 50)")
