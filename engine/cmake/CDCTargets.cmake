@@ -32,10 +32,13 @@ function(cdc_sources variable)
   set(${variable} ${all} PARENT_SCOPE)
 endfunction()
 
-# cdc_test_program(NAME SOURCES... LIBRARIES... [LABELS ...] [ENVIRONMENT ...]): one program, and one CTest test a source file (a process that links LibTorch takes
-# 0.4 s to start, so not one a test case): its suites, read from the file.
+# A limit that only a test which hangs reaches, in seconds: the slowest takes minutes, and a machine may be slow and busy.
+set(CDC_TEST_TIMEOUT 7200)
+
+# cdc_test_program(NAME SOURCES... LIBRARIES... [LABELS ...] [ENVIRONMENT ...] [SPLIT SOURCE ...]): one program, and one CTest test a source file (a process that
+# links LibTorch takes 0.4 s to start, so not one a test case): its suites, read from the file. Of the sources of SPLIT, whose tests are made by who calls this, none.
 function(cdc_test_program name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT;SPLIT" ${ARGN})
   if(NOT arg_SOURCES)
     return()
   endif()
@@ -44,7 +47,7 @@ function(cdc_test_program name)
   cdc_compile_options(${name})
   foreach(source ${arg_SOURCES})
     get_filename_component(stem ${source} NAME_WE)
-    if(NOT stem MATCHES "_test$")
+    if(NOT stem MATCHES "_test$" OR source IN_LIST arg_SPLIT)
       continue()
     endif()
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
@@ -60,7 +63,7 @@ function(cdc_test_program name)
     get_filename_component(folder ${folder} NAME)
     set(test ${folder}/${stem})
     add_test(NAME ${test} COMMAND ${name} --gtest_filter=${filter} --gtest_brief=0)
-    set_tests_properties(${test} PROPERTIES TIMEOUT 600 LABELS "${arg_LABELS}" ENVIRONMENT "${CDC_TEST_ENVIRONMENT};${arg_ENVIRONMENT}")
+    set_tests_properties(${test} PROPERTIES TIMEOUT ${CDC_TEST_TIMEOUT} LABELS "${arg_LABELS}" ENVIRONMENT "${CDC_TEST_ENVIRONMENT};${arg_ENVIRONMENT}")
   endforeach()
 endfunction()
 

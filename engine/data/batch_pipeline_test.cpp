@@ -329,7 +329,7 @@ TEST_F(BatchPipelineTest, RendersAheadButNoMoreThanAsked) {
     std::vector<const float*> buffers;
     for (int number = 0; pipeline.next(batch); ++number) {
       buffers.push_back(batch.views[0].get());
-      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+      const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(10);
       const std::int64_t ahead = std::min(200, 10 * (number + 1 + 3));
       while (data->read < ahead && std::chrono::steady_clock::now() < end) std::this_thread::yield();
       EXPECT_EQ(data->read, ahead);  // rendered without anyone asking ...
@@ -356,19 +356,22 @@ TEST_F(BatchPipelineTest, CountsTheTimeThatTheConsumerWaits) {
       EXPECT_GE(pipeline.seconds_waited(), 0.08);  // one thread renders all itself
     });
   }
-  {
+  // A busy machine may take the time from whoever waits: once in many attempts it does not.
+  double least = 1;
+  for (int attempt = 0; attempt < 200 && least >= 0.02; ++attempt) {
     data->before_read = nullptr;
     data->read = 0;
     oneapi::tbb::task_arena arena(4);
     arena.execute([&] {
       BatchPipeline pipeline(r);
-      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+      const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(10);
       while (data->read < 20 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       ASSERT_TRUE(pipeline.next(batch));
-      EXPECT_LT(pipeline.seconds_waited(), 0.02);  // it was there already
+      least = std::min(least, pipeline.seconds_waited());
     });
   }
+  EXPECT_LT(least, 0.02);  // it was there already
 }
 
 }  // namespace

@@ -70,13 +70,11 @@ TEST_F(ResumeTest, KilledAtAnyMomentTheSummaryIsTheSame) {
 TEST_F(ResumeTest, KilledBetweenTwoStagesWhatWasCachedAtTheStartIsStillSaid) {
   ASSERT_EQ(run_process(command("a", {}), folder).code, 0);
   ASSERT_EQ(run_process(command("b", {}), folder).code, 0);
-  const std::vector<std::string> change = {"stage.other.steps=7", "stage.other.ms=100"};
+  const std::vector<std::string> change = {"stage.other.steps=7", "stage.other.ms=500"};
   ASSERT_EQ(run_process(command("a", change), folder).code, 0);
   {
     Process process(command("b", change), folder);
-    while (trace().size() < 3 || trace_text().find("begin other", trace_text().rfind("end scores")) == std::string::npos)
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    ASSERT_TRUE(process.reaches([&] { return checkpoints("b/cache") > 0; }));
     process.signal(SIGKILL);
     ASSERT_EQ(process.wait().code, 128 + SIGKILL);
   }
@@ -92,21 +90,19 @@ TEST_F(ResumeTest, KilledBetweenTwoStagesWhatWasCachedAtTheStartIsStillSaid) {
 }
 
 TEST_F(ResumeTest, ATerminatedRunSaysThatItGoesOn) {
-  const std::vector<std::string> slow = {"stage.other.ms=200"};
   {
-    Process process(command("a", slow), folder);
-    for (int i = 0; i < 15000 && trace_text().find("begin other") == std::string::npos; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    Process process(command("a", {"stage.other.ms=20000"}), folder);
+    ASSERT_TRUE(process.reaches([&] { return trace_text().find("begin other") != std::string::npos; }));
     process.signal(SIGTERM);
     const ProcessResult r = process.wait();
     EXPECT_EQ(r.code, 5) << r.out;
     EXPECT_NE(r.out.find("stopped stopped; the same command goes on where it stopped"), std::string::npos) << r.out;
   }
-  EXPECT_EQ(run_process(command("a", slow), folder).code, 0);
+  EXPECT_EQ(run_process(command("a", {}), folder).code, 0);
 }
 
 TEST_F(ResumeTest, OfTwoAtOnceOneComputesAndTheOtherWaits) {
-  const std::vector<std::string> slow = {"stage.kmeans.ms=150", "stage.other.ms=150", "stage.features.ms=300"};
+  const std::vector<std::string> slow = {"stage.kmeans.ms=150", "stage.other.ms=150", "stage.features.ms=3000"};
   Process one(command("a", slow), folder), two(command("a", slow), folder);
   const ProcessResult a = one.wait(), b = two.wait();
   ASSERT_EQ(a.code, 0) << a.out;

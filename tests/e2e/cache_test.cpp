@@ -44,14 +44,16 @@ TEST_F(CacheProgram, CollectsButNothingThatARunUses) {
   EXPECT_NE(cdc_cache({"ls"}).out.find("6 results, "), std::string::npos);
   // A run at work: it has its features from the cache, and will read them when it is done with something slow.
   write_file(folder / "p.toml", text);
-  Process slow({binary_folder() / "bin/cdc-run", "p.toml", "--plugin", plugin(), "stage.other.steps=400", "stage.other.ms=10"}, folder,
+  Process slow({binary_folder() / "bin/cdc-run", "p.toml", "--plugin", plugin(), "stage.other.steps=100", "stage.other.ms=10"}, folder,
                {{"CDC_CACHE", "cache"}, {"CDC_PLUGIN_PATH", ""}}, folder);
   while (trace_text().find("begin other") == trace_text().rfind("begin other")) ASSERT_FALSE(slow.ended_within(std::chrono::milliseconds(10)));
+  slow.signal(SIGSTOP);  // at work, however long what follows takes
   const ProcessResult gc = cdc_cache({"gc", "--max-size", "0"});
   EXPECT_EQ(gc.code, 0) << gc.err;
   const ProcessResult left = cdc_cache({"ls"});
   EXPECT_NE(left.out.find("fake.features"), std::string::npos) << gc.out << left.out;
   EXPECT_NE(left.out.find("in use"), std::string::npos) << left.out;
+  slow.signal(SIGCONT);
   const ProcessResult ended = slow.wait();
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_EQ(cdc_cache({"gc", "--max-size", "0"}).code, 0);

@@ -223,19 +223,19 @@ TEST_F(PipelineTest, ALossThatIsNotFiniteStopsWithTheNodesName) {
 }
 
 TEST_F(PipelineTest, StoppedBySignalItGoesOnLater) {
-  ASSERT_EQ(cdc_run().code, 0);
+  const std::vector<std::string> longer = {"stage.cdc.epochs=20"};  // so that it is at work still when the signal comes
+  ASSERT_EQ(cdc_run(longer).code, 0);
   const std::string whole = without_times(summary());
   cache_ = "other";
   fs::remove_all(folder_ / "runs");
-  Process p(command({}), folder_, environment_, folder_);
+  Process p(command(longer), folder_, environment_, folder_);
   // A checkpoint shows that training has begun.
-  for (int i = 0; i < 3000 && (!fs::exists(folder_ / cache_ / "checkpoints") || fs::is_empty(folder_ / cache_ / "checkpoints")); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(p.reaches([&] { return fs::exists(folder_ / cache_ / "checkpoints") && !fs::is_empty(folder_ / cache_ / "checkpoints"); }));
   p.signal(SIGINT);
   const ProcessResult stopped = p.wait();
   ASSERT_EQ(stopped.code, 5) << stopped.out << stopped.err;
   EXPECT_NE(stopped.err.find("same command"), std::string::npos) << stopped.err;
-  const ProcessResult r = cdc_run();
+  const ProcessResult r = cdc_run(longer);
   ASSERT_EQ(r.code, 0) << r.err;
   EXPECT_NE((r.out + r.err).find("goes on"), std::string::npos) << r.out << r.err;
   EXPECT_EQ(without_times(summary()), whole);

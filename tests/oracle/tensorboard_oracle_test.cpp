@@ -121,7 +121,7 @@ TEST_F(TensorBoardOracle, FollowedThroughAKill) {
   };
   {
     Process process(command("a", slow), folder, {{"CDC_PLUGIN_PATH", ""}}, folder);
-    for (int i = 0; i < 30000 && lines() < 10; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    ASSERT_TRUE(process.reaches([&] { return lines() >= 10; }));
     process.signal(SIGKILL);
     process.wait();
   }

@@ -129,6 +129,14 @@ class FakePipeline : public ::testing::Test {
     for (std::string line; std::getline(in, line);) lines.push_back(line);
     return lines;
   }
+  /// Whole checkpoints in a cache: what a stage that is stopped now would go on from.
+  int checkpoints(const std::string& cache = "cache") const {
+    int n = 0;
+    std::error_code gone;
+    for (fs::directory_iterator it(folder / cache / "checkpoints", gone), end; !gone && it != end; it.increment(gone))
+      n += it->path().extension() == ".h5" ? 1 : 0;
+    return n;
+  }
   static std::vector<std::string> sorted(std::vector<std::string> names) {
     std::sort(names.begin(), names.end());
     return names;

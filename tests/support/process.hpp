@@ -73,6 +73,13 @@ class Process {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
+  /// Waits until the condition holds, however slow the machine is; false where the process ended before.
+  template <class Condition>
+  bool reaches(Condition condition) {
+    while (!condition())
+      if (ended_within(std::chrono::milliseconds(5))) return condition();
+    return true;
+  }
   ProcessResult wait() {
     if (pid_ > 0) {
       int status = 0;

@@ -143,16 +143,17 @@ TEST_F(ProgramTest, ASignalExitsWith5AndTheSameCommandGoesOn) {
   std::signal(SIGHUP, SIG_DFL);  // it is ignored where the tests are run by nohup
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
     fs::remove(folder / "trace");
-    Process process(command({"stage.other.ms=300", "--cache", "cache" + std::to_string(number)}), folder, {}, folder);
-    // A program that ends early must not leave the test waiting.
-    for (int i = 0; i < 6000 && trace_text().find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    const std::string cache = "cache" + std::to_string(number), steps = "stage.other.steps=20";
+    Process process(command({steps, "stage.other.ms=300", "--cache", cache}), folder, {}, folder);
+    const auto has = [&](const char* line) { return trace_text().find(line) != std::string::npos; };
+    ASSERT_TRUE(process.reaches([&] { return has("begin other") && has("end kmeans") && checkpoints(cache) > 0; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));  // should that have been the checkpoint of kmeans, which goes now
     process.signal(number);
     if (number != SIGINT) process.signal(number);  // as batch systems do, which tell a program and its parent
     const ProcessResult r = process.wait();
     EXPECT_EQ(r.code, 5) << r.err;
     EXPECT_NE(r.err.find("cdc-run: stopped; the same command goes on where it stopped (run directory runs/p/"), std::string::npos) << r.err;
-    const ProcessResult again = cdc_run({"stage.other.ms=300", "--cache", "cache" + std::to_string(number)});
+    const ProcessResult again = cdc_run({steps, "stage.other.ms=300", "--cache", cache});
     EXPECT_EQ(again.code, 0) << again.err;
     EXPECT_NE(again.out.find("continuing the run in runs/p/"), std::string::npos) << again.out;
     EXPECT_NE(again.out.find("goes on from step"), std::string::npos) << again.out;
@@ -163,7 +164,7 @@ TEST_F(ProgramTest, UnderNohupItOutlivesItsTerminal) {
   const auto before = std::signal(SIGHUP, SIG_IGN);
   Process process(command({"stage.other.ms=300"}), folder, {}, folder);
   std::signal(SIGHUP, before);
-  for (int i = 0; i < 6000 && trace_text().find("begin other") == std::string::npos; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  process.reaches([&] { return trace_text().find("begin other") != std::string::npos; });
   process.signal(SIGHUP);
   const ProcessResult r = process.wait();
   EXPECT_EQ(r.code, 0) << r.err;
