@@ -155,5 +155,17 @@ TEST(ApproximateNeighbors, RefuseWhatHasNone) {
             "row 2 of the features lies more than 1e+18 from the mean, too far for float32 products: bring the features to a smaller scale");
 }
 
+
+TEST(ApproximateNeighbors, AreTheNearestHoweverFarOthersAre) {
+  const std::int64_t n = 4000, d = 12;
+  auto x = blobs(n, d, 40, 0.01, 9);
+  for (std::int64_t i = 0; i < n; ++i) x[static_cast<std::size_t>(i * d)] += static_cast<float>(1e4 * static_cast<double>(i % 4));
+  ApproximateNeighborsOptions options = of(10, 300);
+  options.exact_below = 0;
+  EXPECT_EQ(recall(x, n, d, approximate_neighbors(x.data(), n, d, options)), 1);
+  for (float& v : x) v *= 1e-24f;
+  EXPECT_EQ(recall(x, n, d, approximate_neighbors(x.data(), n, d, options)), 1);
+}
+
 }  // namespace
 }  // namespace cdc

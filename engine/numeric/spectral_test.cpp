@@ -162,5 +162,18 @@ TEST(Spectral, RefusesWhatItCannotClusterAndStops) {
   }
 }
 
+
+TEST(Spectral, TellsClustersApartHoweverFarOthersAre) {
+  for (const double span : {1.0, 1e3, 1e4}) {
+    const auto x = test::far_pairs(span, 1);
+    SpectralOptions options;
+    options.clusters = 6;
+    options.neighbors = 10;
+    const auto found = spectral_clustering(x.data(), 360, 48, options);
+    EXPECT_TRUE(test::are_far_pairs(found.labels)) << span;
+    EXPECT_EQ(found.components, 6) << span;
+  }
+}
+
 }  // namespace
 }  // namespace cdc

@@ -94,4 +94,14 @@ x = (means[rng.integers(0, 30, 1500)] + 0.5 * rng.standard_normal((1500, 6))).as
 whole = {"n": 1500, "d": 6, "k": 30, "x": short(x),
          "inertias": [float(KMeans(30, n_init=1, random_state=s).fit(x).inertia_) for s in range(20)]}
 
-print(json.dumps({"scores": scores, "assignments": assignments, "clusterings": clusterings, "whole": whole}))
+# Six classes of 60 rows, of which one column spans far more than what parts the classes of a pair: scikit-learn in float64 finds them (not in float32).
+far = []
+for span in (1e3, 1e4, 1e6):
+    group = np.repeat(np.arange(6), 60)
+    x = 0.0105 * rng.standard_normal((360, 48))
+    x[:, 0] += span / 2 * (group // 2)
+    x[:, 1] += 0.25 * (group % 2)
+    x = x.astype(np.float32)
+    far.append({"n": 360, "d": 48, "k": 6, "x": short(x), "inertia": float(KMeans(6, n_init=10, random_state=0).fit(x.astype(np.float64)).inertia_)})
+
+print(json.dumps({"scores": scores, "assignments": assignments, "clusterings": clusterings, "whole": whole, "far": far}))

@@ -105,4 +105,17 @@ TEST(NumericOracle, KMeansFromItsOwnStartsIsAsGood) {
   EXPECT_LT(std::abs(ours - mean), 3 * std::sqrt(2 * square / static_cast<double>(theirs.size())) + 1e-3 * mean);
 }
 
+TEST(NumericOracle, KMeansFindsWhatScikitLearnFindsInFloat64) {
+  CDC_NEEDS_ORACLE(oracle());
+  ASSERT_EQ(oracle().at("far").as_array().size(), 3u);
+  for (const Value& c : oracle().at("far").as_array()) {
+    const auto x = list<float>(c.at("x"));
+    cdc::KMeansOptions options;
+    options.clusters = c.at("k").as_integer();
+    const cdc::KMeansResult found = cdc::kmeans(x.data(), c.at("n").as_integer(), c.at("d").as_integer(), options);
+    EXPECT_EQ(found.empty, 0);
+    EXPECT_NEAR(found.inertia / c.at("inertia").as_real(), 1, 0.01) << x[180 * 48];  // centers are float32
+  }
+}
+
 }  // namespace
