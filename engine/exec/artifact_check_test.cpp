@@ -106,11 +106,13 @@ TEST_F(ArtifactCheckTest, AWrongResultInTheCacheIsNamed) {
   const auto pending = cache.begin(key);
   pending->put("assignment", PortType::assignment, wrong);
   pending->commit(entry);
+  const std::string wrong_result =
+      "the result of stage 'clusters' in the cache is wrong: its output 'assignment' puts sample 4 into cluster 99, but of 2 clusters there are 0 to 1 "
+      "(" +
+      file.string() + "); update the plugin faulty.clusters, which gave it, and run with --fresh";
+  EXPECT_EQ(error_of_run(), wrong_result);  // read for the run's own files
   fs::remove_all(cached_files("scores.h5").at(0).parent_path());
-  EXPECT_EQ(error_of_run(),
-            "stage 'scores' (plugin faulty.scores): the result of stage 'clusters' in the cache is wrong: its output 'assignment' puts sample 4 "
-            "into cluster 99, but of 2 clusters there are 0 to 1 (" +
-                file.string() + "); update the plugin faulty.clusters, which gave it, and run with --fresh");
+  EXPECT_EQ(error_of_run(), "stage 'scores' (plugin faulty.scores): " + wrong_result);
 }
 
 TEST_F(ArtifactCheckTest, AFailureInABackwardPassThatIsFollowedSaysWhere) {

@@ -52,7 +52,7 @@ std::vector<std::int64_t> samples_of_clusters(const Assignment& assignment) {
   const std::int64_t clusters = std::min(assignment.clusters, kMostClusters);
   std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(clusters));
   for (std::size_t i = 0; i < assignment.cluster.size(); ++i)
-    if (assignment.cluster[i] < clusters) members[static_cast<std::size_t>(assignment.cluster[i])].push_back(static_cast<std::int64_t>(i));
+    if (assignment.cluster[i] >= 0 && assignment.cluster[i] < clusters) members[static_cast<std::size_t>(assignment.cluster[i])].push_back(static_cast<std::int64_t>(i));
   std::vector<std::int64_t> out;
   for (const std::vector<std::int64_t>& of : members) {
     const auto all = static_cast<std::int64_t>(of.size());

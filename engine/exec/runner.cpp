@@ -299,12 +299,11 @@ class Run {
       for (const PortInfo& port : stage.info->outputs) {
         if (!stage.info->cached || (port.present && !port.present(*schedule_.identities[i].component))) continue;
         if (port.type == PortType::scores)
-          scores.push_back({stage.name, stage.prefix, std::static_pointer_cast<const Scores>(cache_.read(key, port.name, port.type))->values});
+          scores.push_back({stage.name, stage.prefix, std::static_pointer_cast<const Scores>(state_.artifact({i, port.name}))->values});
         if (port.type == PortType::assignment)
-          assignments.push_back(
-              {i, assignment_title(i, port.name), std::static_pointer_cast<const Assignment>(cache_.read(key, port.name, port.type))});
+          assignments.push_back({i, assignment_title(i, port.name), std::static_pointer_cast<const Assignment>(state_.artifact({i, port.name}))});
         if (events_ && (port.type == PortType::features || port.type == PortType::assignment))
-          results.push_back({i, port.name, port.type, cache_.read(key, port.name, port.type)});
+          results.push_back({i, port.name, port.type, state_.artifact({i, port.name})});
         if (port.type == PortType::model && options_.weights)
           directory_.weights(cache_.file(key, port.name), fmt::format("{}.{}", stage.name, port.name));
       }

@@ -8,6 +8,7 @@
 #include "artifact/run_files.hpp"
 #include "base/shell.hpp"
 #include "cdc/error.hpp"
+#include "exec/artifact_check.hpp"
 #include "graph/planner.hpp"
 
 namespace cdc {
@@ -62,7 +63,9 @@ std::shared_ptr<const void> EndedRun::read(const Source& source, PortType type) 
   if (!cache_) throw gone("is not there: there is no cache in");
   if (recorded == nullptr || !cache_->contains(recorded->at("key").as_string())) throw gone("is not in the cache any more:");
   try {
-    return cache_->read(recorded->at("key").as_string(), source.port, type);
+    std::shared_ptr<const void> result = cache_->read(recorded->at("key").as_string(), source.port, type);
+    check_artifact(*plan_.stages[source.index].info->output(source.port), result, {}, {});
+    return result;
   } catch (const Error& e) {
     throw gone(fmt::format("cannot be read ({}):", e.what()));
   }

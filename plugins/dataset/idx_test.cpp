@@ -59,6 +59,21 @@ class Idx : public Test {
   TemporaryFolder folder;
 };
 
+TEST_F(Idx, TheFingerprintTellsImagesOfAnotherSetWithTheSameFileNames) {
+  const std::string first = open()->fingerprint();
+  EXPECT_NE(open("test")->fingerprint(), first);
+  EXPECT_NE(open("train+test")->fingerprint(), first);
+  folder.write("train-labels-idx1-ubyte", header(1, {2}) + std::string("\0\1", 2));
+  EXPECT_EQ(open()->fingerprint(), first) << "of the images, whatever their labels";
+  const std::string plain = header(3, {2, 2, 3}) + pixels(12);
+  std::filesystem::remove(folder.path() / "train-images-idx3-ubyte");
+  folder.write("train-images-idx3-ubyte.gz", gzip(plain));
+  EXPECT_EQ(open()->fingerprint(), first);
+  folder.write("train-images-idx3-ubyte", header(3, {2, 2, 3}) + pixels(12, 1));
+  std::filesystem::remove(folder.path() / "train-images-idx3-ubyte.gz");
+  EXPECT_NE(open()->fingerprint(), first);
+}
+
 TEST_F(Idx, ReadsPlainFiles) {
   const auto data = open();
   EXPECT_EQ(data->size(), 2);
