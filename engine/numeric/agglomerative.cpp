@@ -235,7 +235,7 @@ void check(std::int64_t n, std::int64_t d, const AgglomerativeOptions& options) 
 AgglomerativeResult agglomerative_clustering(const float* x, std::int64_t n, std::int64_t d, const AgglomerativeOptions& options,
                                              const Progress& progress) {
   check(n, d, options);
-  const kmeans_detail::Points points = kmeans_detail::describe_points(x, n, d, "agglomerative clustering needs");
+  const kmeans_detail::Scaled scaled(x, n, d, "agglomerative clustering needs");
   AgglomerativeResult result;
   const bool sample = options.max_samples > 0 && options.max_samples < n;
   std::vector<float> sampled;
@@ -244,7 +244,7 @@ AgglomerativeResult agglomerative_clustering(const float* x, std::int64_t n, std
     result.rows = random.permutation(n);
     result.rows.resize(size(options.max_samples));
     std::sort(result.rows.begin(), result.rows.end());
-    for (const std::int64_t i : result.rows) sampled.insert(sampled.end(), points.row(i), points.row(i) + d);
+    for (const std::int64_t i : result.rows) sampled.insert(sampled.end(), x + i * d, x + (i + 1) * d);
   } else {
     result.rows.resize(size(n));
     std::iota(result.rows.begin(), result.rows.end(), 0);
@@ -271,12 +271,13 @@ AgglomerativeResult agglomerative_clustering(const float* x, std::int64_t n, std
   }
   std::vector<float> means(size(k * d));
   for (std::int64_t c = 0; c < k; ++c)
-    for (std::int64_t j = 0; j < d; ++j) means[size(c * d + j)] = static_cast<float>(sums[size(c * d + j)] / counts[size(c)]);
+    for (std::int64_t j = 0; j < d; ++j) means[size(c * d + j)] = static_cast<float>(sums[size(c * d + j)] / counts[size(c)] * scaled.factor());
   kmeans_detail::Centres centres;
+  const kmeans_detail::Points& points = scaled.points();
   centres.pack(kmeans_detail::kernels(), means.data(), k, d, points.mean.data(), {});
   result.labels.resize(size(n));
   std::vector<float> score(size(n));
-  kmeans_detail::nearest(kmeans_detail::kernels(), centres, x, nullptr, n, result.labels.data(), score.data());
+  kmeans_detail::nearest(kmeans_detail::kernels(), centres, points.x, nullptr, n, result.labels.data(), score.data());
   kmeans_detail::settle(kmeans_detail::kernels(), points, centres, means.data(), k, nullptr, n, result.labels.data(), score.data(), nullptr);
   for (std::int64_t i = 0; i < m; ++i) result.labels[size(result.rows[size(i)])] = labels[size(i)];
   return result;

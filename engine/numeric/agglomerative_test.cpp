@@ -233,5 +233,19 @@ TEST(AgglomerativeErrors, SayWhatIsWrong) {
             "row 1, column 1 of the features is nan: agglomerative clustering needs finite numbers; look at what computed the features");
 }
 
+
+TEST(Agglomerative, RowsBeyondTheSampleGoToTheirClustersHoweverFarOthersAre) {
+  for (const double span : {1.0, 1e3, 1e6})
+    for (const double scale : {1.0, 1e-30, 1e18, 1e19, 1e30})
+      for (const auto linkage : {AgglomerativeOptions::Linkage::ward, AgglomerativeOptions::Linkage::average}) {
+        const auto x = test::far_pairs(span, scale);
+        AgglomerativeOptions options;
+        options.clusters = 6;
+        options.linkage = linkage;
+        options.max_samples = 200;
+        EXPECT_TRUE(test::are_far_pairs(agglomerative_clustering(x.data(), 360, 48, options).labels)) << span << " " << scale;
+      }
+}
+
 }  // namespace
 }  // namespace cdc

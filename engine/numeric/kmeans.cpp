@@ -242,6 +242,19 @@ void lloyd(const Run& run, KMeansResult& result) {
   }
 }
 
+/// Of the centers given to start from; 0 where there are none. cdc::Error where one is not finite.
+double largest_square(const KMeansOptions& options, std::int64_t d) {
+  double largest = 0;
+  for (std::int64_t c = 0; options.centres != nullptr && c < options.clusters; ++c) {
+    const float* const centre = options.centres + c * d;
+    const float* const wrong = std::find_if(centre, centre + d, [](float v) { return !std::isfinite(v); });
+    if (wrong != centre + d)
+      throw Error(fmt::format("center {}, column {} of those to start from is {}: k-means needs finite numbers", c, wrong - centre, *wrong));
+    largest = std::max(largest, rows::dot(centre, centre, d));
+  }
+  return largest;
+}
+
 void check(std::int64_t n, std::int64_t d, const KMeansOptions& options) {
   check_shape(n, d, options.clusters);
   if (options.restarts < 1) throw Error(fmt::format("k-means needs at least 1 start; restarts = {}", options.restarts));
@@ -281,7 +294,7 @@ KMeansResult kmeans(const float* x, std::int64_t n, std::int64_t d, const KMeans
     unit = normalised_rows(x, n, d);
     x = unit.data();
   }
-  const kmeans_detail::Scaled scaled(x, n, d);
+  const kmeans_detail::Scaled scaled(x, n, d, "k-means needs", kmeans_detail::largest_square(options, d));
   const Points& points = scaled.points();
   KMeansOptions scaled_options = options;
   std::vector<float> scaled_centres;

@@ -1,8 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "cdc/error.hpp"
 #include "cdc/parallel.hpp"
 #include "numeric/kmeans_detail.hpp"
 
@@ -165,6 +168,8 @@ void BoundedAssignment::run(const float* centre, std::int32_t* label, bool first
         const std::int64_t i = from + b;
         float* lower = lower_.data() + i * groups;
         const std::int32_t now = to[size(b)];
+        if (now == std::numeric_limits<std::int32_t>::max())
+          throw Error(fmt::format("no center has a finite distance to row {} of the features: bring features and centers to a smaller scale", i));
         for (std::int64_t g = 0; g < groups; ++g) {
           const std::int32_t c = where[size(b * groups + g)];
           if (c >= 0) lower[g] = std::sqrt(c == now ? second[size(b * groups + g)] : least[size(b * groups + g)]);

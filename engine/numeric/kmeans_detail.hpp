@@ -33,7 +33,8 @@ CDC_API Points describe_points(const float* x, std::int64_t n, std::int64_t d, c
 /// Rows brought to a scale at which float32 holds their squares, where they are far from it: by a power of two, so that nothing but the scale changes.
 class CDC_API Scaled {
  public:
-  Scaled(const float* x, std::int64_t n, std::int64_t d, const char* who = "k-means needs");
+  /// @param largest_square of a further row that is to be multiplied by factor(): a center's
+  Scaled(const float* x, std::int64_t n, std::int64_t d, const char* who = "k-means needs", double largest_square = 0);
   const Points& points() const { return points_; }
   double factor() const { return factor_; }  ///< what the rows were multiplied by: 1 almost always
 

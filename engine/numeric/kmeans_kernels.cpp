@@ -1,8 +1,11 @@
 #include "numeric/kmeans_kernels.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 
+#include "cdc/error.hpp"
 #include "cdc/parallel.hpp"
 
 namespace cdc::kmeans_detail {
@@ -312,6 +315,9 @@ void nearest(const Kernels& kernels, const Centres& centres, const float* x, con
         std::int64_t least = 0;
         for (std::int64_t l = 1; l < lanes; ++l)
           if (b[l] < b[least] || (b[l] == b[least] && p[l] < p[least])) least = l;
+        if (p[least] == std::numeric_limits<std::int32_t>::max())
+          throw Error(fmt::format("no center has a finite distance to row {} of the features: bring features and centers to a smaller scale",
+                                  index ? index[i] : i));
         label[i] = centres.original(p[least]);
         if (score) score[i] = b[least];
       }

@@ -237,12 +237,14 @@ Points describe_points(const float* x, std::int64_t n, std::int64_t d, const cha
   return out;
 }
 
-Scaled::Scaled(const float* x, std::int64_t n, std::int64_t d, const char* who) : points_(describe_points(x, n, d, who)) {
+Scaled::Scaled(const float* x, std::int64_t n, std::int64_t d, const char* who, double largest_square) : points_(describe_points(x, n, d, who)) {
   // Far from where squares of float32 overflow (1.8e19) or lose digits (1e-19), so that sums and products of them do neither.
-  if (points_.longest_square == 0 || (points_.longest_square < 0x1p80 && points_.longest_square > 0x1p-60)) return;
+  const double longest = std::max(points_.longest_square, largest_square);
+  if (longest == 0 || (longest < 0x1p80 && longest > 0x1p-60)) return;
   int exponent = 0;
-  std::frexp(std::sqrt(points_.longest_square), &exponent);
-  factor_ = std::ldexp(1.0, -exponent);
+  std::frexp(std::sqrt(longest), &exponent);
+  // As large as sums of squares allow: beside one far row the others' squares keep their digits.
+  factor_ = std::ldexp(1.0, 60 - exponent);
   rows_.resize(size(n * d));
   parallel_chunks(n * d, kChunk * 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) rows_[size(i)] = static_cast<float>(static_cast<double>(x[i]) * factor_);

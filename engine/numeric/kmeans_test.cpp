@@ -363,5 +363,49 @@ TEST(KMeans, CountsDistinctRows) {
   EXPECT_EQ(distinct_rows(x.data(), 0, 2, 2), 0);
 }
 
+
+TEST(KMeans, OneRowFarFromAllOthersIsAClusterAndTheOthersKeepTheirs) {
+  for (const float far : {1e6f, 1e10f, 1e19f, 1e25f, 1e35f}) {
+    auto x = far_pairs(1, 1);
+    x.resize(361 * 48, 0.0f);
+    x[360 * 48] = far;
+    KMeansOptions options;
+    options.clusters = 7;
+    auto labels = kmeans(x.data(), 361, 48, options).labels;
+    EXPECT_EQ(std::count(labels.begin(), labels.end(), labels.back()), 1) << far;
+    labels.pop_back();
+    EXPECT_TRUE(are_far_pairs(labels)) << far;
+  }
+}
+
+TEST(KMeans, CentersThatAreGivenMayBeAnywhereButNotInfinite) {
+  const auto x = far_pairs(1, 1);
+  KMeansOptions options;
+  options.clusters = 2;
+  for (const float far : {1e10f, 1e19f, 1e30f}) {
+    std::vector<float> centres(2 * 48, 0.0f);
+    centres[48] = far;
+    options.centres = centres.data();
+    const auto found = kmeans(x.data(), 360, 48, options);
+    EXPECT_EQ(found.empty, 0) << far;
+    for (const std::int32_t label : found.labels) ASSERT_TRUE(label == 0 || label == 1);
+  }
+  std::vector<float> centres(2 * 48, 0.0f);
+  centres[50] = std::numeric_limits<float>::infinity();
+  options.centres = centres.data();
+  EXPECT_EQ(error_of([&] { kmeans(x.data(), 360, 48, options); }), "center 1, column 2 of those to start from is inf: k-means needs finite numbers");
+}
+
+TEST(KMeans, NoLabelIsMadeUpWhereNoDistanceIsFinite) {
+  // What stands between a label and the memory that it names, should a caller ever not scale.
+  const std::vector<float> x = {1e30f, -1e30f};
+  const double mean = 0;
+  kmeans_detail::Centres centres;
+  centres.pack(kmeans_detail::kernels(), x.data(), 2, 1, &mean, {});
+  std::vector<std::int32_t> label(2);
+  EXPECT_EQ(error_of([&] { kmeans_detail::nearest(kmeans_detail::kernels(), centres, x.data(), nullptr, 2, label.data(), nullptr); }).substr(0, 42),
+            "no center has a finite distance to row 0 o");
+}
+
 }  // namespace
 }  // namespace cdc
