@@ -27,7 +27,7 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
  public:
   ~BufferPool() {
     for (auto& [bytes, buffers] : free_)
-      for (float* buffer : buffers) std::free(buffer);
+      for (float* buffer : buffers) release(buffer);
   }
   std::shared_ptr<float> take(std::size_t floats) {
     const std::size_t bytes = (floats * sizeof(float) + 63) / 64 * 64;
@@ -40,8 +40,11 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
         free.pop_back();
       }
     }
-    if (!buffer) buffer = static_cast<float*>(std::aligned_alloc(64, std::max<std::size_t>(bytes, 64)));
-    if (!buffer) throw Error(fmt::format("no memory for a batch of {} bytes; set a smaller batch_size", bytes));
+    if (!buffer) {
+      auto* const memory = static_cast<float*>(std::aligned_alloc(64, bytes + 2 * kMargin * sizeof(float)));
+      if (!memory) throw Error(fmt::format("no memory for a batch of {} bytes; set a smaller batch_size", bytes));
+      buffer = memory + kMargin;
+    }
     return std::shared_ptr<float>(buffer, [pool = shared_from_this(), bytes](float* b) { pool->give_back(b, bytes); });
   }
   /// Gives the memory of all buffers that lie idle back to the system, and keeps none from now on.
@@ -49,15 +52,19 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     for (auto& [bytes, buffers] : free_)
-      for (float* buffer : buffers) std::free(buffer);
+      for (float* buffer : buffers) release(buffer);
     free_.clear();
   }
 
  private:
+  /// Floats before and behind: an augmentation that writes a little beyond its view is told of at the first view of a pass, while others render too.
+  static constexpr std::size_t kMargin = 16;
+  static void release(float* buffer) { std::free(buffer - kMargin); }
+
   void give_back(float* buffer, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     if (closed_) {
-      std::free(buffer);
+      release(buffer);
     } else {
       free_[bytes].push_back(buffer);
     }

@@ -250,12 +250,15 @@ void write_to_cache(RunState& run, std::size_t index, const Context& context, co
   entry["metrics"] = std::move(metrics);
   entry["seconds"] = run.told[index].seconds;
   put_warnings(run.told[index].warnings, entry);
-  // A data set is not opened where all that is made of it is cached: what it warned of is kept with that.
+  // A data set is not opened where all that is made of it is cached: what it said and warned of is kept with that.
   Value of_inputs = Value::table();
   for (const Connection& connection : stage.inputs)
     for (const Source& source : connection.sources) {
-      const std::vector<std::string>& warnings = run.told[source.index].warnings;
-      if (!run.plan.stages[source.index].info->cached && !warnings.empty()) put_warnings(warnings, of_inputs[run.plan.stages[source.index].name]);
+      const RunState::Told& told = run.told[source.index];
+      if (run.plan.stages[source.index].info->cached || (told.summary.as_table().empty() && told.warnings.empty())) continue;
+      Value& of_input = of_inputs[run.plan.stages[source.index].name] = Value::table();
+      of_input["summary"] = told.summary;
+      put_warnings(told.warnings, of_input);
     }
   if (!of_inputs.as_table().empty()) entry["inputs"] = std::move(of_inputs);
   const auto pending = run.cache.begin(key);

@@ -132,7 +132,7 @@ class Run {
       tell_run(fmt::format("this run began with {} threads and goes on with {}: its numbers may differ in the last bits", threads->as_integer(),
                            threads_));
     for (const auto& [stage, text] : schedule_.warnings) state_.warn(stage, text);
-    warnings_of_inputs();
+    told_of_inputs();
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       if (schedule_.stages[i].cached) {
         state_.cached(i);
@@ -143,16 +143,19 @@ class Run {
     }
   }
 
-  /// What data sets that are not opened now warned of, by the results that were made of them.
-  void warnings_of_inputs() {
+  /// What data sets that are not opened now said and warned of, by the results that were made of them.
+  void told_of_inputs() {
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
       const Value* kept = schedule_.stages[i].cached ? schedule_.stages[i].entry.find("inputs") : nullptr;
       if (kept == nullptr || !kept->is_table()) continue;
       for (const Connection& connection : plan_.stages[i].inputs)
         for (const Source& source : connection.sources) {
           const Value* of_input = kept->find(plan_.stages[source.index].name);
-          std::vector<std::string>& all = state_.told[source.index].warnings;
           if (of_input == nullptr || schedule_.stages[source.index].runs) continue;
+          RunState::Told& told = state_.told[source.index];
+          if (const Value* summary = of_input->find("summary"); summary != nullptr && summary->is_table() && told.summary.as_table().empty())
+            told.summary = *summary;
+          std::vector<std::string>& all = told.warnings;
           for (const std::string& text : warnings_of(*of_input))
             if (std::find(all.begin(), all.end(), text) == all.end()) all.push_back(text);
         }
