@@ -62,7 +62,7 @@ TEST(PageTest, NamesCannotLeaveTheirPlace) {
   const std::string page = report_page(data);
   EXPECT_EQ(count(page, "<b>"), count(report_page(least()), "<b>"));
   EXPECT_EQ(count(page, "</script>"), count(report_page(least()), "</script>"));
-  EXPECT_NE(page.find("&lt;/title>&lt;/script>&lt;b>{{data}} /*{{js}}*/ &amp; co"), std::string::npos);
+  EXPECT_NE(page.find("&lt;/title&gt;&lt;/script&gt;&lt;b&gt;{{data}} /*{{js}}*/ &amp; co"), std::string::npos);
 }
 
 TEST(PageTest, WhatIsNoPageIsNotOverwritten) {

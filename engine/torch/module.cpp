@@ -33,7 +33,10 @@ std::function<void()> averaging(torch::nn::Module& module, std::int64_t steps, d
   if (layer == nullptr || !layer->options.track_running_stats()) return {};
   const auto momentum = layer->options.momentum();
   // Without a momentum the statistics are a mean over all steps: nothing of what they began as is left after the first.
-  if (share >= 0 && !(momentum && std::pow(1 - *momentum, static_cast<double>(steps)) > share)) return {};
+  // A layer counts its updates itself, those before its weights were loaded too: statistics that came with them are not stale after a few steps.
+  const auto counted = layer->num_batches_tracked.template item<std::int64_t>();
+  const auto updates = static_cast<double>(counted > 0 ? counted : steps);
+  if (share >= 0 && !(momentum && std::pow(1 - *momentum, updates) > share)) return {};
   const at::Tensor count = layer->num_batches_tracked.clone();
   layer->reset_running_stats();
   layer->options.momentum(std::decay_t<decltype(momentum)>());

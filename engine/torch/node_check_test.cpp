@@ -123,8 +123,8 @@ TEST(NodeCheck, OutputsAreGivenOnceAndInTime) {
 
 TEST(NodeCheck, AnOutputThatTheStageAsksForIsThere) {
   Graph graph;
-  graph.stage = "score_every = 1\nscore_clusters = 2\nscore_features = \"node.out\"\nprediction = \"logits\"";
-  graph.node = "how = \"no\"\n[stage.train.graph.logits]\nplugin = \"head.linear\"\nclusters = 3\nin.features = \"node.out\"";
+  graph.stage = "score_every = 1\nscore_clusters = 2\nscore_features = \"node.out\"";
+  graph.node = "how = \"no\"";
   EXPECT_EQ(said(graph), "");
   // The scores of a node that gives none of its outputs.
   const Plan plan = plan_text(Graph{"plugin = \"test.views\"", "how = \"no output\""}.text(), "test.toml", {}, graph_registry());

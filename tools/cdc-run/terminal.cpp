@@ -40,8 +40,8 @@ std::string splits_text(const Value* protocol) {
   return said.empty() ? "" : fmt::format("  {}", fmt::join(said, "; "));
 }
 
-/// With which split was fitted on and scored at the end of rows that say both.
-std::string table(const std::vector<std::pair<std::string, const Value*>>& rows, const std::vector<Column>& columns) {
+/// With `splits`, which split was fitted on and scored at the end of rows that say both.
+std::string table(const std::vector<std::pair<std::string, const Value*>>& rows, const std::vector<Column>& columns, bool splits) {
   if (rows.empty()) return "";
   std::size_t width = 0;
   for (const auto& [name, row] : rows) width = std::max(width, name.size());
@@ -51,7 +51,7 @@ std::string table(const std::vector<std::pair<std::string, const Value*>>& rows,
   for (const auto& [name, row] : rows) {
     text += fmt::format("{:<{}}", name, width);
     for (const auto& [title, key] : columns) text += fmt::format("  {:>8}", cell(row->find(key)));
-    text += splits_text(row->find("protocol")) + '\n';
+    text += (splits ? splits_text(row->find("protocol")) : "") + '\n';
   }
   return text;
 }
@@ -72,7 +72,7 @@ std::string score_table(const Value& summary) {
     if (has_one(features)) of_features.emplace_back(name, &row);
     if (has_one(clusterings) || !has_one(features)) of_clusterings.emplace_back(name, &row);
   }
-  const std::string first = table(of_clusterings, clusterings), second = table(of_features, features);
+  const std::string first = table(of_clusterings, clusterings, false), second = table(of_features, features, true);
   return first + (first.empty() || second.empty() ? "" : "\n") + second;
 }
 

@@ -105,7 +105,7 @@ TEST_F(ProgramsTest, EveryFolderIsChecked) {
     EXPECT_EQ(r.code, 2) << call[0] << r.out;
     EXPECT_EQ(r.err, call[0] + ": CDC_CACHE: '~/x' begins with a '~' that the shell left as it is: write $HOME/x; --help lists the options\n");
   }
-  EXPECT_EQ(run({"cdc-cache", "ls"}, {{"CDC_CACHE", ""}}).out, "0 results, 0 B in cache\n");
+  EXPECT_EQ(run({"cdc-cache", "ls"}, {{"CDC_CACHE", ""}}).err, "cdc-cache: there is no cache at cache: name one with --cache\n");
   // A folder that was named is looked for, those by default need not be there.
   const ProcessResult r = run({"cdc-runs", "ls", "--in", "nowhere"});
   EXPECT_EQ(r.code, 4);
