@@ -76,12 +76,13 @@ bool is_watched(const torch::autograd::Node& function) {
 
 void watch_backward(const BuiltNode& node, const std::vector<at::Tensor>& outputs, const std::string& when) {
   set_at_work({});
-  std::vector<std::shared_ptr<torch::autograd::Node>> open;
+  using Function = decltype(torch::autograd::Edge::function);  // a shared_ptr, from LibTorch 2.13 on an intrusive_ptr
+  std::vector<Function> open;
   for (const at::Tensor& output : outputs)
     if (output.defined() && output.requires_grad() && output.grad_fn()) open.push_back(output.grad_fn());
   const std::string place = node.plan->where.file.empty() ? "" : node.plan->where.text() + ": ";
   while (!open.empty()) {
-    const std::shared_ptr<torch::autograd::Node> function = std::move(open.back());
+    const Function function = std::move(open.back());
     open.pop_back();
     if (is_watched(*function)) continue;
     const auto owner = std::make_shared<const Owner>(Owner{function->name(), place + node.label(), node.label(), when});
