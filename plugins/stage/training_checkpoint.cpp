@@ -250,6 +250,8 @@ void Training::resume() {
   context_.metrics(lines_);
   if (epoch_ < stage_.epochs)
     context_.info(fmt::format("goes on at {}epoch {} of {}, batch {} of {}", of_restart(), epoch_ + 1, stage_.epochs, batch_ + 1, steps_));
+  else
+    context_.info(fmt::format("goes on at the end of {}epoch {} of {}", of_restart(), stage_.epochs, stage_.epochs));
 }
 
 }  // namespace cdc_stage
