@@ -32,7 +32,6 @@ constexpr std::int64_t kProbes = 2;             ///< times the cells that hold `
 constexpr std::int64_t kBlock = 256;            ///< rows searched for together: they and the cell that passes stay in the second-level cache
 constexpr std::int64_t kBlocksAtOnce = 32;      ///< between two calls of `progress`
 constexpr std::int64_t kSpare = 8;              ///< candidates beyond k, for float64 to choose among
-constexpr double kClear = 64;                   ///< a squared distance of this many times its possible error is taken as it is
 constexpr std::int64_t kProjected = 96;         ///< columns of a projection
 constexpr std::int64_t kLeastColumns = 192;     ///< from which on a projection is looked for
 constexpr double kKeptVariance = 0.8;           ///< share that a projection must hold
@@ -268,7 +267,7 @@ Neighbors approximate_neighbors(const float* x, std::int64_t n, std::int64_t d, 
   std::int64_t doubtful = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     const auto farthest = static_cast<double>(found.distance[size((i + 1) * options.k - 1)]);
-    if (farthest > 0 && farthest * farthest < kClear * static_cast<double>(points.doubt[size(i)])) ++doubtful;
+    if (farthest > 0 && farthest * farthest < kmeans_detail::kClear * static_cast<double>(points.doubt[size(i)])) ++doubtful;
   }
   if (doubtful * 100 > n) return nearest_neighbors(x, n, d, options.k, Distance::euclidean, progress);
   return found;

@@ -27,6 +27,10 @@ struct Points {
 /// The error of a squared distance made of float32 products of d columns, as a share of the squares that it is made of; several times what it is.
 inline double products_noise(std::int64_t d) { return 1e-6 * std::max(2.0, std::sqrt(static_cast<double>(d)) / 8); }
 
+/// A squared distance of this many times its possible error is taken as it is: the choice of another centre then changes the sum of squares by less
+/// than a hundredth of it, and by far less as errors really are.
+inline constexpr double kClear = 64;
+
 /// cdc::Error naming row and column of a value that is not finite, and `who` needs it otherwise.
 CDC_API Points describe_points(const float* x, std::int64_t n, std::int64_t d, const char* who = "k-means needs");
 
@@ -44,14 +48,16 @@ class CDC_API Scaled {
   double factor_ = 1;
 };
 
+/// What settle() found.
+struct Settled {
+  std::int64_t doubtful = 0, moved = 0;  ///< points
+};
+
 /// The nearest centres again, in float64, of points that float32 products cannot tell apart: where the squared distance is in doubt, all centres that
 /// may be nearest are compared. Points are rows of `points`, `index` [n] naming them (nullptr: 0 .. n-1).
 /// @param packed, centre the centres, as nearest() had them and as they are [k, d]
 /// @param score [n] of nearest(): |x - c|^2 - |x - mean|^2
 /// @param square [n] may be nullptr: |x - c|^2 of what is nearest, of points in doubt exactly
-struct Settled {
-  std::int64_t doubtful = 0, moved = 0;  ///< points
-};
 Settled settle(const Kernels& kernels, const Points& points, const Centres& packed, const float* centre, std::int64_t k, const std::int64_t* index,
                std::int64_t n, std::int32_t* label, const float* score, double* square);
 

@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::int64_t kChunk = 1020;  ///< points: whole tiles of 6 and of 12
 
-/// A squared distance of this many times its possible error is taken as it is: the choice of another centre then changes the sum of squares by less
-/// than a hundredth of it, and by far less as errors really are.
-constexpr double kClear = 64;
-
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 /// What of a centre bounds the error of its scores: by packed place.

@@ -26,7 +26,6 @@ using neighbors_detail::Query;
 constexpr std::int64_t kSpare = 8;          ///< candidates beyond k, for float64 to choose among
 constexpr std::int64_t kBlocksAtOnce = 64;  ///< blocks of queries between two calls of `progress`
 constexpr std::int64_t kChunk = 1024;       ///< rows of one task
-constexpr double kClear = 64;               ///< a squared distance of this many times its possible error is taken as it is
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
@@ -121,7 +120,7 @@ class Search {
     const double own = rows::dot(query.row, query.row, d_), length = std::sqrt(own);
     const double reach = length + std::sqrt(square);  // no row nearer than that is farther from the mean
     const double error = kmeans_detail::products_noise(d_) * (2 * length * reach + reach * reach);
-    if (square > kClear * error) return -infinity();
+    if (square > kmeans_detail::kClear * error) return -infinity();
     const double limit = square - own + error;
     const auto worst = std::max_element(candidates.begin(), candidates.end());
     return static_cast<double>(worst->score) > limit ? -infinity() : limit;
