@@ -143,20 +143,28 @@ CDC_INLINE void least_of(const float* dots, int vectors, const float* bias, std:
 }
 
 template <int W>
-CDC_INLINE void squares_of(const float* dots, const float* bias, const float* norm, const float* nearest, std::int64_t rows, float noise,
-                           float* square, double* potential) {
+CDC_INLINE bool squares_of(const float* dots, const float* bias, const float* norm, const float* nearest, const float* doubt, std::int64_t rows,
+                           float noise, float* square, double* potential) {
   using Float = typename Vector<W>::Float;
+  using Int = typename Vector<W>::Int;
   const auto* dot = reinterpret_cast<const Float*>(dots);
   const Float b = *reinterpret_cast<const Float*>(bias);
   Float sum{};
+  Int doubtful{};
   for (std::int64_t r = 0; r < rows; ++r) {
     Float s = norm[r] + (b - 2.0f * dot[r]);
     s = s > Float{} + noise * norm[r] ? s : Float{};
+    doubtful |= s <= Float{} + doubt[r];
     reinterpret_cast<Float*>(square)[r] = s;
     const Float old = Float{} + nearest[r];
     sum += s < old ? s : old;
   }
-  for (int l = 0; l < W; ++l) potential[l] += static_cast<double>(sum[l]);
+  std::int32_t any = 0;
+  for (int l = 0; l < W; ++l) {
+    potential[l] += static_cast<double>(sum[l]);
+    any |= doubtful[l];
+  }
+  return any != 0;
 }
 
 template <int W>
@@ -197,9 +205,9 @@ CDC_INLINE float square_distance_of(const float* x, const float* c, std::int64_t
   __VA_ARGS__ void least(const float* dots, int vectors, const float* bias, std::int64_t rows, float* out) {                              \
     least_of<width>(dots, vectors, bias, rows, out);                                                                                      \
   }                                                                                                                                       \
-  __VA_ARGS__ void squares(const float* dots, const float* bias, const float* norm, const float* nearest, std::int64_t rows, float noise, \
-                           float* square, double* potential) {                                                                            \
-    squares_of<width>(dots, bias, norm, nearest, rows, noise, square, potential);                                                         \
+  __VA_ARGS__ bool squares(const float* dots, const float* bias, const float* norm, const float* nearest, const float* doubt,             \
+                           std::int64_t rows, float noise, float* square, double* potential) {                                            \
+    return squares_of<width>(dots, bias, norm, nearest, doubt, rows, noise, square, potential);                                           \
   }                                                                                                                                       \
   __VA_ARGS__ float square_distance(const float* x, const float* c, std::int64_t d) { return square_distance_of<width>(x, c, d); }        \
   constexpr Kernels kKernels{#name, tile, width, {&dots1, &dots2}, &keep_best, &two_best, &least, &squares, &square_distance};            \

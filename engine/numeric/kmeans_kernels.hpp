@@ -39,9 +39,10 @@ struct Kernels {
   void (*two_best)(const float* dots, int vectors, const float* bias, std::int64_t rows, float* least, float* second, std::int32_t* place);
   /// For each of `rows` rows of a tile's scores: the least of the panel.
   void (*least)(const float* dots, int vectors, const float* bias, std::int64_t rows, float* least);
-  /// square[r][lanes] = max(0, norm[r] + bias - 2 dot), 0 where that is below noise x norm[r]; potential[lane] += min(nearest[r], square).
-  void (*squares)(const float* dots, const float* bias, const float* norm, const float* nearest, std::int64_t rows, float noise, float* square,
-                  double* potential);
+  /// square[r][lanes] = max(0, norm[r] + bias - 2 dot), 0 where that is below noise x norm[r]; potential[lane] += min(nearest[r], square). Whether any
+  /// square[r] is at most doubt[r].
+  bool (*squares)(const float* dots, const float* bias, const float* norm, const float* nearest, const float* doubt, std::int64_t rows, float noise,
+                  float* square, double* potential);
   /// |x - c|^2 in float32.
   float (*square_distance)(const float* x, const float* c, std::int64_t d);
 };

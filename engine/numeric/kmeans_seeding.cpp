@@ -61,12 +61,6 @@ CDC_CLONES double square_distance_to_mean(const float* row, const double* mean, 
   return out;
 }
 
-CDC_CLONES bool any_at_most(const float* values, std::int64_t n, float most) {
-  int found = 0;
-  for (std::int64_t i = 0; i < n; ++i) found |= static_cast<int>(values[i] <= most);
-  return found != 0;
-}
-
 /// Squared distances of all points to each centre chosen so far, and the candidates for the next.
 class Seeding {
  public:
@@ -107,9 +101,9 @@ class Seeding {
           kernels_.dots[0](rows_of_tile, points_.d, panel.data, dots);
           float* const square = squares_.data() + (g * points_.n + t) * lanes;
           double* const potential = potentials.data() + (begin / kChunk * groups + g) * lanes;
-          kernels_.squares(dots, panel.bias, points_.norm.data() + t, nearest_.data() + t, count, noise, square, potential);
-          for (std::int64_t r = 0; r < count; ++r)
-            if (any_at_most(square + r * lanes, panel.count, points_.doubt[size(t + r)]))
+          if (kernels_.squares(dots, panel.bias, points_.norm.data() + t, nearest_.data() + t, points_.doubt.data() + t, count, noise, square,
+                               potential))
+            for (std::int64_t r = 0; r < count; ++r)
               measure(t + r, candidates.data() + g * lanes, panel.count, square + r * lanes, potential);
         }
       }

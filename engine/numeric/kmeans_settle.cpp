@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cdc/parallel.hpp"
+#include "numeric/clones.hpp"
 #include "numeric/kmeans_detail.hpp"
 #include "numeric/rows.hpp"
 
@@ -12,6 +13,13 @@ namespace {
 constexpr std::int64_t kChunk = 1020;  ///< points: whole tiles of 6 and of 12
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+/// Whether any of n squared distances |x - c|^2 = norm + score is within `times` its possible error.
+CDC_CLONES bool any_within(const float* norm, const float* score, const float* doubt, float times, std::int64_t n) {
+  std::int32_t found = 0;
+  for (std::int64_t i = 0; i < n; ++i) found |= static_cast<std::int32_t>(norm[i] + score[i] < times * doubt[i]);
+  return found != 0;
+}
 
 /// What of a centre bounds the error of its scores: by packed place.
 struct Lengths {
@@ -41,6 +49,10 @@ Settled settle(const Kernels& kernels, const Points& points, const Centres& pack
   };
   std::vector<std::vector<std::int64_t>> found(size((n + kChunk - 1) / kChunk));
   parallel_chunks(n, kChunk, [&](std::int64_t begin, std::int64_t end) {
+    // Nearly always none is in doubt: float32, with room for its rounding, says so many points at a time.
+    if (index == nullptr && square == nullptr &&
+        !any_within(points.norm.data() + begin, score + begin, points.doubt.data() + begin, static_cast<float>(kClear * 1.001), end - begin))
+      return;
     for (std::int64_t b = begin; b < end; ++b) {
       const double own = square_of(b);
       if (square != nullptr) square[b] = own;
