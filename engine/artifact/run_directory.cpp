@@ -139,7 +139,10 @@ RunDirectory::RunDirectory(const Request& request) {
   try {
     replaces_ = earlier_.is_null() && std::filesystem::exists(path_ / kRun, ignored);
     const bool empty = std::filesystem::is_empty(path_);
-    if (replaces_) remove_weights(path_);
+    if (replaces_) {
+      remove_weights(path_);
+      if (is_report_page(path_ / kReportPage)) std::filesystem::remove(path_ / kReportPage, ignored);
+    }
     if (earlier_.is_null()) {  // before anything else is there: whenever this is killed, the folder is a run's
       Value run = Value::table();
       for (const char* name : {"pipeline", "key", "command_line"}) run[name] = "";

@@ -176,7 +176,7 @@ TEST_F(RunDirectoryTest, AnEarlierRunsFolderIsReplacedBesideWhatElseIsThere) {
                 "that of an earlier run");
 }
 
-TEST_F(RunDirectoryTest, WeightsOfTheRunThatIsReplacedGoAndOthersStay) {
+TEST_F(RunDirectoryTest, WeightsAndPageOfTheRunThatIsReplacedGoAndOthersStay) {
   request.directory = folder / "mine";
   {
     RunDirectory run(request);
@@ -185,13 +185,21 @@ TEST_F(RunDirectoryTest, WeightsOfTheRunThatIsReplacedGoAndOthersStay) {
     run.record(all);
     write_file(request.directory / "train.model.safetensors", "weights");
     write_file(request.directory / "mine.model.safetensors", "somebody's");
+    write_file(request.directory / "report.html", "<html><head><meta name=\"generator\" content=\"cdc-report\">");
   }
   { const RunDirectory goes_on(request); }
   EXPECT_TRUE(fs::exists(request.directory / "train.model.safetensors"));
+  EXPECT_TRUE(fs::exists(request.directory / "report.html"));
   request.key = "another";
   { const RunDirectory replaced(request); }
   EXPECT_FALSE(fs::exists(request.directory / "train.model.safetensors"));
+  EXPECT_FALSE(fs::exists(request.directory / "report.html"));
   EXPECT_TRUE(fs::exists(request.directory / "mine.model.safetensors"));
+
+  write_file(request.directory / "report.html", "<html>mine</html>");
+  request.key = "a third";
+  { const RunDirectory replaced(request); }
+  EXPECT_TRUE(fs::exists(request.directory / "report.html"));
 }
 
 TEST_F(RunDirectoryTest, ThePipelineThatIsRunIsNotOverwritten) {

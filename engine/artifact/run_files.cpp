@@ -125,4 +125,14 @@ std::vector<Value> read_run_metrics(const fs::path& run_directory) {
   return out;
 }
 
+bool is_report_page(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) return false;
+  const std::string head = read_file(file).substr(0, 1000);
+  // The second is what pages of before the first have.
+  for (const char* own : {"<meta name=\"generator\" content=\"cdc-report\">", "<!-- Nothing is fetched from anywhere: the browser sees to it. -->"})
+    if (head.find(own) != std::string::npos) return true;
+  return false;
+}
+
 }  // namespace cdc

@@ -24,4 +24,8 @@ CDC_API Value read_run_summary(const std::filesystem::path& run_directory);
 /// out.
 CDC_API std::vector<Value> read_run_metrics(const std::filesystem::path& run_directory);
 
+/// The page that cdc-report writes into a run's folder, and whether a file is one.
+inline constexpr const char* kReportPage = "report.html";
+CDC_API bool is_report_page(const std::filesystem::path& file);
+
 }  // namespace cdc

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "artifact/array_file.hpp"
 #include "artifact/files.hpp"
+#include "artifact/run_files.hpp"
 #include "base/escape.hpp"
 #include "cdc/error.hpp"
 
@@ -110,11 +110,7 @@ void require_place_for_page(const std::filesystem::path& file) {
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored) || (std::filesystem::is_regular_file(file, ignored) && std::filesystem::is_empty(file, ignored)))
     return;
-  std::string head;
-  if (std::filesystem::is_regular_file(file, ignored)) head = read_file(file).substr(0, 1000);
-  // The second is what pages of before the first have.
-  for (const char* own : {"<meta name=\"generator\" content=\"cdc-report\">", "<!-- Nothing is fetched from anywhere: the browser sees to it. -->"})
-    if (head.find(own) != std::string::npos) return;
+  if (is_report_page(file)) return;
   throw Error(fmt::format("{} is there and is no page of cdc-report: it is not overwritten{}", file.string(), kRemedy));
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "artifact/array_file.hpp"
+#include "artifact/run_files.hpp"
 #include "base/shell.hpp"
 #include "cdc/error.hpp"
 #include "common/arguments.hpp"
@@ -110,10 +111,10 @@ int run(const Options& o) {
     made = sweep_data(o, registry);
   } else {
     const fs::path directory = run_directory(o);
-    cdc::require_place_for_page(o.out.empty() ? directory / "report.html" : o.out);  // before the work
+    cdc::require_place_for_page(o.out.empty() ? directory / cdc::kReportPage : o.out);  // before the work
     made = {cdc::run_report(directory, registry, o.report), directory};
   }
-  const fs::path out = o.out.empty() ? made.second / "report.html" : o.out;
+  const fs::path out = o.out.empty() ? made.second / cdc::kReportPage : o.out;
   cdc::require_place_for_page(out);
   const std::string page = cdc::report_page(made.first);
   cdc::write_file(out, page);
