@@ -127,6 +127,7 @@ std::string read_file(const std::filesystem::path& path) {
   std::uint64_t size = 0;
   const int fd = open_file(path, size);
   std::string out;
+  out.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, 1U << 28U)));  // a sparse file says more than it holds
   char buffer[1 << 16];
   for (;;) {
     const ssize_t got = ::read(fd, buffer, sizeof buffer);

@@ -45,26 +45,30 @@ std::size_t common_folders(const std::vector<std::string>& names) {
   return slash == std::string::npos ? 0 : slash + 1;
 }
 
-std::vector<std::string_view> split(const std::string& all) {
+std::vector<std::string_view> split(std::string_view all) {
   std::vector<std::string_view> out;
+  out.reserve(static_cast<std::size_t>(std::count(all.begin(), all.end(), '\0')));
   for (std::size_t begin = 0; begin < all.size();) {
     const std::size_t end = all.find('\0', begin);
     if (end == std::string::npos) break;
-    out.push_back(std::string_view(all).substr(begin, end - begin));
+    out.push_back(all.substr(begin, end - begin));
     begin = end + 1;
   }
   return out;
 }
 
-std::string table_text(const std::vector<std::string_view>* names, const std::vector<const RunAssignments::Result*>& columns) {
+/// The table's text, in parts.
+std::vector<std::string> table_parts(const std::vector<std::string_view>* names, const std::vector<const RunAssignments::Result*>& columns) {
   const std::size_t rows = columns.front()->assignment->cluster.size();
   std::string head = names != nullptr ? "sample" : "number";
   for (const RunAssignments::Result* column : columns) head += "," + column->title;
   constexpr std::int64_t kChunk = 1 << 14;
   const auto chunks = (static_cast<std::int64_t>(rows) + kChunk - 1) / kChunk;
-  std::vector<std::string> parts(static_cast<std::size_t>(chunks));
+  std::vector<std::string> parts(static_cast<std::size_t>(chunks) + 1);
+  parts[0] = head + "\n";
   parallel_chunks(static_cast<std::int64_t>(rows), kChunk, [&](std::int64_t begin, std::int64_t end) {
-    std::string& text = parts[static_cast<std::size_t>(begin / kChunk)];
+    std::string& text = parts[static_cast<std::size_t>(begin / kChunk) + 1];
+    text.reserve(static_cast<std::size_t>(end - begin) * 48);
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       if (names != nullptr)
         text += (*names)[i];
@@ -78,9 +82,7 @@ std::string table_text(const std::vector<std::string_view>* names, const std::ve
       text += '\n';
     }
   });
-  std::string out = head + "\n";
-  for (const std::string& part : parts) out += part;
-  return out;
+  return parts;
 }
 
 }  // namespace
@@ -115,13 +117,13 @@ std::shared_ptr<const RunAssignments::Names> RunAssignments::names(std::size_t s
   std::error_code ignored;
   if (!fs::exists(memo(stage), ignored)) return known;
   try {  // a memo that is damaged is no memo
-    std::string text = read_file(memo(stage));
-    const std::size_t line = text.find('\n');
-    if (line == std::string::npos) return known;
     const auto read = std::make_shared<Names>();
-    read->all = text.substr(line + 1);
-    read->of = split(read->all);
-    if (text.compare(0, line, hash_text(read->all)) == 0) known = read;
+    read->all = read_file(memo(stage));
+    const std::string_view text = read->all;
+    const std::size_t line = text.find('\n');
+    if (line == std::string_view::npos || text.substr(0, line) != hash_text(text.substr(line + 1))) return known;
+    read->of = split(text.substr(line + 1));
+    known = read;
   } catch (const Error&) {
   }
   return known;
@@ -163,7 +165,8 @@ void RunAssignments::write(const fs::path& run_directory, const std::vector<Resu
     const std::string& called = file.first;
     const bool alone = std::count_if(files.begin(), files.end(), [&](const auto& one) { return one.first.first == called; }) == 1;
     const std::string& name = alone ? called : columns.front()->title;
-    write_file(folder / (name + ".csv"), table_text(of ? &of->of : nullptr, columns), Durable::contents);
+    const std::vector<std::string> parts = table_parts(of ? &of->of : nullptr, columns);
+    write_parts(folder / (name + ".csv"), {parts.begin(), parts.end()}, Durable::contents);
   }
 }
 

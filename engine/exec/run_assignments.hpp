@@ -42,7 +42,7 @@ class CDC_API RunAssignments {
 
  private:
   struct Names {
-    std::string all;                   ///< each ended by '\0'
+    std::string all;                   ///< the memory of what follows
     std::vector<std::string_view> of;  ///< by sample
   };
   std::filesystem::path memo(std::size_t stage) const;
