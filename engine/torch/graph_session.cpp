@@ -103,7 +103,7 @@ void Session::build(const SessionOptions& options) {
     n.seed = seed_of(options.seed, n.plan->name);
     at_node(n, "making it", [&] { n.size = n.augment->output_size(image[0], image[1]); });
     if (n.size[0] <= 0 || n.size[1] <= 0)
-      at_node(n, "making it", [] { throw Error("the images of this data set differ in size; set the node's parameter 'size'"); });
+      at_node(n, "making it", [] { throw Error("the images of this data set may differ in size; set the node's parameter 'size'"); });
     known.emplace_back(n.plan->name + ".V", n.augment->views());
     known.emplace_back(n.plan->name + ".C", options.data->channels());
     known.emplace_back(n.plan->name + ".H", n.size[0]);

@@ -249,6 +249,19 @@ in.features = "map"
             std::string::npos);
 }
 
+TEST_F(GraphSessionTest, ImagesOfManySizesNeedTheNodesParameter) {
+  class Photographs final : public Pixels {
+   public:
+    std::array<int, 2> image_size() const override { return {0, 0}; }
+  };
+  const auto s = make_graph_session(stage(pipeline()).graph, graph_registry());
+  SessionOptions options;
+  options.data = std::make_shared<Photographs>();
+  EXPECT_NE(thrown_by([&] { s->build(options); }).find("node 'views' (test.views), making it: the images of this data set may differ in size; set the "
+                                                       "node's parameter 'size'"),
+            std::string::npos);
+}
+
 TEST_F(GraphSessionTest, AnAugmentationRendersWhatASamplerPicks) {
   const std::string text = pipeline("", R"(
 [stage.train.graph.next]

@@ -247,6 +247,10 @@ void Load::run(cdc::StageContext& context) {
     const std::string name = t.name.substr(taken_off.size());
     if (!skipped(name)) weights.push_back({start + name, t.tensor});
   }
+  for (const std::string& begin : skip)
+    if (std::none_of(theirs.begin(), theirs.end(), [&](const std::string& name) { return starts_with(name, taken_off + begin); }) &&
+        std::none_of(file.unread.begin(), file.unread.end(), [&](const auto& one) { return starts_with(one.first, taken_off + begin); }))
+      context.warn(fmt::format("skip = [\"{}\"] leaves nothing out: no name in {} begins so behind the prefix \"{}\"", begin, path, taken_off));
   const std::size_t left_out = theirs.size() - weights.size();
   // Normalisation layers of before PyTorch 0.4.1 did not count their batches, and PyTorch itself does not ask for it.
   for (const cdc::NamedTensor& t : session->state())

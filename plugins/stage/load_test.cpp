@@ -89,6 +89,7 @@ strides = [2]
     GraphStageContext context(stage(parameters, head));
     context.run();
     infos_ = context.infos_;
+    warnings_ = context.warnings_;
     return context.model_;
   }
   std::string message(const std::string& parameters, bool head = false) {
@@ -101,7 +102,7 @@ strides = [2]
 
   cdc::test::TemporaryFolder folder_;
   cdc::Plan plan_;
-  std::vector<std::string> infos_;
+  std::vector<std::string> infos_, warnings_;
 };
 
 TEST_F(LoadTest, ANodesTensorsAreFoundBehindTheirPrefix) {
@@ -322,6 +323,10 @@ TEST_F(LoadTest, WhatTheGraphHasNoPlaceForCanBeSkipped) {
                 " (prefix \"\"): the weights do not fit this graph: 2 unexpected: encoder.fc.bias, encoder.fc.weight; "
                 "all else fits: skip = [\"fc.\"] leaves those out");
   EXPECT_EQ(load("node = \"encoder\"\nskip = [\"fc.\"]\n")->state.size(), 6U);
+  EXPECT_TRUE(warnings_.empty());
+  EXPECT_EQ(load("node = \"encoder\"\nskip = [\"fc.\", \"classifier.\"]\n")->state.size(), 6U);
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_EQ(warnings_[0], "skip = [\"classifier.\"] leaves nothing out: no name in " + file() + " begins so behind the prefix \"\"");
 }
 
 TEST_F(LoadTest, WhatWouldHaveToBeRunIsNamed) {

@@ -19,7 +19,7 @@
 namespace cdc::test {
 
 /// 60 grey images of 4 x 3 pixels.
-class Pixels final : public Dataset {
+class Pixels : public Dataset {
  public:
   std::int64_t size() const override { return 60; }
   int channels() const override { return 1; }

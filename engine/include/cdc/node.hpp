@@ -114,9 +114,9 @@ class CDC_API Node : public Component {
   virtual std::vector<NamedTensor> module_state() { return {}; }
   virtual void move_to(c10::Device) {}
   virtual void train(bool /*on*/) {}
-  /// Batch normalization, in evaluation mode: from here to end_statistics() forward() replaces a layer's running statistics by the mean over the batches
-  /// that it sees, where `steps` updates leave more than `share` of what they were before, (1 - momentum)^steps > share; every layer's where `share` is
-  /// below 0. Returns how many layers that are.
+  /// Batch normalization, in evaluation mode: from here to end_statistics() forward() replaces a layer's running statistics by the mean over its batches,
+  /// where updates, as many as the layer itself counts (`steps` where it counts none), leave more than `share` of what they were before, (1 -
+  /// momentum)^updates > share; every layer's where `share` is below 0. Returns how many layers that are.
   virtual int begin_statistics(std::int64_t /*steps*/, double /*share*/) { return 0; }
   virtual void end_statistics() {}
 };
